@@ -1,0 +1,41 @@
+//! The head-start protocol: a fast, durable first turn for AI chats, without any web framework.
+//!
+//! An AI chat often runs its agent in a remote, durable run that takes a second or more to boot. *Head
+//! start* hides that: a warm web server answers the first message itself. It makes the first model call
+//! (step 1) while the run boots, streams it to the browser, copies every chunk to the session's durable
+//! stream, and then hands the turn over; what the agent writes is spliced into the same response.
+//!
+//! [`HeadStart`] is the handler; the crates `headstart-axum`, `headstart-actix` and `headstart-tower` mount
+//! it. [`Sessions`] is the platform (`headstart-trigger` implements it), [`step::StepModel`] a model
+//! (`headstart-providers` has some). The rules are in [`turn::Machine`].
+//!
+//! | Room | Holds |
+//! |---|---|
+//! | [`wire`] | what travels: serde types |
+//! | [`history`] | the browser's history, and what of it is trusted |
+//! | [`step`] | one model call, and what becomes of it |
+//! | [`turn`] | the rules of a turn, sans-IO, and their driver |
+//! | [`sessions`] | the platform, as a turn needs it |
+//! | [`http`] | request, response, problems |
+
+mod authorize;
+mod first_turn;
+mod head_start;
+pub mod history;
+pub mod http;
+pub mod rt;
+pub mod sessions;
+pub mod step;
+mod trigger_config;
+pub mod turn;
+mod turn_plan;
+pub mod wire;
+
+pub use authorize::{AllowAnyone, Authorize, AuthorizeRequest, Denied, Grant};
+pub use first_turn::{FirstTurn, StreamText};
+pub use head_start::{Authorized, ConfigError, HeadStart, HeadStartBuilder, Missing, Runs};
+pub use history::HistoryPolicy;
+pub use http::{Body, BodyFields, Limits, Problem};
+pub use sessions::Sessions;
+pub use trigger_config::{MachinePreset, TriggerConfig};
+pub use turn::{BrokenAnswer, Deadlines};

@@ -1,0 +1,62 @@
+//! The runtime a turn needs: somebody who runs tasks and knows the time.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+/// A task of this crate.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// A wait of this crate.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+/// Runs tasks and tells the time. The default is tokio; another one makes this crate run where tokio does
+/// not (an edge worker, say).
+pub trait Runtime: Send + Sync + 'static {
+    /// Runs a task to its end, whoever is still interested.
+    fn spawn(&self, task: Task);
+
+    /// Waits.
+    fn sleep(&self, span: Duration) -> Sleep;
+
+    /// The time since some fixed moment.
+    fn now(&self) -> Duration;
+}
+
+/// The tokio runtime: a given one, or the one the request came in on.
+///
+/// Turns outlive requests. Where a request's runtime ends with its worker (actix-web), give the handle of
+/// one that stays.
+#[derive(Debug, Clone)]
+pub struct TokioRuntime {
+    handle: Option<tokio::runtime::Handle>,
+    origin: tokio::time::Instant,
+}
+
+impl TokioRuntime {
+    /// Whatever runtime the request came in on.
+    #[must_use]
+    pub fn current() -> Self {
+        Self { handle: None, origin: tokio::time::Instant::now() }
+    }
+
+    /// This one.
+    #[must_use]
+    pub fn with_handle(handle: tokio::runtime::Handle) -> Self {
+        Self { handle: Some(handle), origin: tokio::time::Instant::now() }
+    }
+}
+
+impl Runtime for TokioRuntime {
+    fn spawn(&self, task: Task) {
+        match &self.handle {
+            Some(handle) => handle.spawn(task),
+            None => tokio::spawn(task),
+        };
+    }
+
+    fn sleep(&self, span: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(span))
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+}

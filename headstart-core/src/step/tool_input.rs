@@ -1,0 +1,158 @@
+//! The input of a tool call, checked and brought into the form that the agent's own schema gives it.
+//!
+//! An agent runs a handed-over call only when the input equals what its schema makes of it
+//! (`docs/protocol.md`, "Tool input"): unknown keys gone, defaults filled in. So that is done here, by the
+//! JSON Schema, and the model's own words travel beside it.
+
+use serde_json::{Map, Value};
+
+use super::{
+    Tool,
+    tool_error::{invalid_json, schema_violation},
+};
+use crate::wire::Json;
+
+/// An input that the tool takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedInput {
+    /// As the schema gives it.
+    pub input: Json,
+    /// As the model gave it, where the schema changed it.
+    pub raw: Option<Json>,
+}
+
+/// Checks the JSON text of an input; empty text means `{}`.
+///
+/// # Errors
+/// The value as far as it could be read, and what is wrong with it in words for the model.
+pub fn check_tool_input(tool: &Tool, text: &str) -> Result<CheckedInput, (Json, String)> {
+    let text = if text.trim().is_empty() { "{}" } else { text };
+    let given = Json::parse(text).map_err(|error| (Json::string(text), invalid_json(tool.name(), text, &error)))?;
+    let before = given.to_value();
+    let mut after = before.clone();
+    normalise(&tool.schema().to_value(), &mut after);
+    if let Some(validator) = tool.validator()
+        && let Some(message) = schema_violation(tool, validator, &given, &after)
+    {
+        return Err((given, message));
+    }
+    if after == before {
+        return Ok(CheckedInput { input: given, raw: None });
+    }
+    Ok(CheckedInput { input: Json::from_value(&after), raw: Some(given) })
+}
+
+/// Drops unknown keys where the schema forbids them and fills defaults, all the way down. Branches
+/// (`anyOf`, `oneOf`) are left alone: which one is meant, only the agent's schema knows.
+fn normalise(schema: &Value, value: &mut Value) {
+    let none = Map::new();
+    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+    match value {
+        Value::Object(object) => {
+            let others = schema.get("additionalProperties");
+            if others == Some(&Value::Bool(false)) && schema.get("patternProperties").is_none() {
+                object.retain(|key, _| properties.contains_key(key));
+            }
+            for (key, property) in properties {
+                match object.get_mut(key) {
+                    Some(value) => normalise(property, value),
+                    None => {
+                        if let Some(default) = property.get("default") {
+                            object.insert(key.clone(), default.clone());
+                        }
+                    }
+                }
+            }
+            if let Some(schema @ Value::Object(_)) = others {
+                let unknown = object.iter_mut().filter(|(key, _)| !properties.contains_key(*key));
+                unknown.for_each(|(_, value)| normalise(schema, value));
+            }
+        }
+        Value::Array(items) => {
+            if let Some(schema @ Value::Object(_)) = schema.get("items") {
+                items.iter_mut().for_each(|item| normalise(schema, item));
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::ToolSet;
+    use serde_json::json;
+
+    fn check(schema: Value, text: &str) -> Result<CheckedInput, (Json, String)> {
+        let tools = ToolSet::new([Tool::new("getWeather", "", schema)]).unwrap();
+        check_tool_input(tools.get("getWeather").unwrap(), text)
+    }
+
+    fn weather() -> Value {
+        json!({
+            "type": "object",
+            "properties": { "city": { "type": "string" }, "days": { "type": "integer", "default": 3 } },
+            "required": ["city"],
+            "additionalProperties": false,
+        })
+    }
+
+    #[test]
+    fn an_input_that_the_schema_leaves_alone_stays_as_the_model_wrote_it() {
+        let checked = check(weather(), r#"{ "days": 1, "city": "Paris" }"#).unwrap();
+        assert_eq!(checked, CheckedInput { input: Json::parse(r#"{"days":1,"city":"Paris"}"#).unwrap(), raw: None });
+    }
+
+    #[test]
+    fn unknown_keys_go_and_defaults_come_and_the_original_is_kept() {
+        for (schema, given, expected) in [
+            (weather(), r#"{"city":"Paris","unit":"c","days":1}"#, r#"{"city":"Paris","days":1}"#),
+            (weather(), r#"{"city":"Paris"}"#, r#"{"city":"Paris","days":3}"#),
+            (
+                json!({"type": "array", "items": weather()}),
+                r#"[{"city":"a","x":1,"days":2}]"#,
+                r#"[{"city":"a","days":2}]"#,
+            ),
+            (
+                json!({"type": "object", "additionalProperties": weather()}),
+                r#"{"k":{"city":"a","x":1,"days":2}}"#,
+                r#"{"k":{"city":"a","days":2}}"#,
+            ),
+        ] {
+            let checked = check(schema, given).unwrap();
+            assert_eq!(checked.input.as_str(), expected);
+            assert_eq!(checked.raw.unwrap().as_str(), given);
+        }
+    }
+
+    #[test]
+    fn loose_objects_keep_their_keys() {
+        let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+        assert_eq!(check(schema, r#"{"a":"x","b":1}"#).unwrap().raw, None);
+    }
+
+    #[test]
+    fn empty_text_is_an_empty_object() {
+        assert_eq!(check(json!({"type": "object"}), " ").unwrap().input, Json::empty_object());
+    }
+
+    #[test]
+    fn mistakes_are_told_in_the_agents_own_words() {
+        let (input, text) = check(weather(), r#"{"town":"Paris"}"#).unwrap_err();
+        assert_eq!(input.as_str(), r#"{"town":"Paris"}"#);
+        assert_eq!(
+            text,
+            "AI_InvalidToolInputError: Invalid input for tool getWeather: AI_TypeValidationError: Type validation \
+             failed: Value: {\"town\":\"Paris\"}.\nError message: [\n  {\n    \"expected\": \"string\",\n    \
+             \"code\": \"invalid_type\",\n    \"path\": [\n      \"city\"\n    ],\n    \"message\": \"Invalid input: \
+             expected string, received undefined\"\n  }\n]"
+        );
+        let (input, text) = check(weather(), "{\"city\": \"Par").unwrap_err();
+        assert_eq!(input.as_str(), r#""{\"city\": \"Par""#);
+        assert_eq!(
+            text,
+            "AI_InvalidToolInputError: Invalid input for tool getWeather: AI_JSONParseError: JSON parsing failed: \
+             Text: {\"city\": \"Par.\nError message: SyntaxError: Unterminated string in JSON at position 13"
+        );
+    }
+}

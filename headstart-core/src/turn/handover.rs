@@ -1,0 +1,159 @@
+//! What the agent gets when step 1 is over (`docs/protocol.md`, "Outcomes").
+//!
+//! A skip is never sent: a run that is still booting would miss it and the chat would hang. Whatever
+//! happened, the run gets exactly one handover that leaves the chat healthy.
+
+use super::BrokenAnswer;
+use crate::{
+    step::{PendingCall, Recorder, StepErrorKind},
+    wire::{
+        ApprovalRequestPart, ApprovalRequestType, ApprovalResponsePart, ApprovalResponseType, AssistantPart,
+        FinishReason, ModelMessage, ToolPart,
+    },
+};
+
+/// How step 1 ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The model said that it is done.
+    Finished {
+        /// Why.
+        reason: FinishReason,
+        /// It wants to be called again to go on.
+        paused: bool,
+    },
+    /// It broke: an error, a deadline, a panic.
+    Failed(StepErrorKind),
+    /// The user pressed stop.
+    Stopped,
+}
+
+/// What to do about it.
+#[derive(Debug)]
+pub struct Decision {
+    /// For the agent.
+    pub partial: Vec<ModelMessage>,
+    /// The agent makes no model call.
+    pub is_final: bool,
+    /// How the step ends in the browser's view and on the stream.
+    pub closing: Closing,
+    /// The browser is shown an error when the turn is over.
+    pub report_error: bool,
+}
+
+/// How step 1 ends in the browser's view and on the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// Open blocks, the step and the message are closed.
+    Finish(FinishReason),
+    /// What was shown is withdrawn; the agent will answer under an id of its own.
+    Withdraw,
+}
+
+/// Nothing was said that anybody must keep: the agent takes the turn from its beginning.
+///
+/// The empty tool message never reaches a model. An empty list would do the same for most agents, but one
+/// that loads its own history takes it for an empty conversation.
+fn no_op() -> Vec<ModelMessage> {
+    vec![ModelMessage::tool(Vec::new())]
+}
+
+/// Reads the outcome of step 1 off the table in `docs/protocol.md`, "Outcomes".
+pub fn decide(recorder: &Recorder, outcome: Outcome, broken: BrokenAnswer) -> Decision {
+    match outcome {
+        Outcome::Finished { reason: FinishReason::Error, .. } => failed(recorder, broken),
+        Outcome::Finished { reason, paused } => finished(recorder, reason, paused),
+        Outcome::Failed(_) => failed(recorder, broken),
+        Outcome::Stopped => {
+            let said = recorder.final_messages();
+            Decision {
+                partial: if said.is_empty() { no_op() } else { said },
+                is_final: true,
+                closing: Closing::Finish(FinishReason::Stop),
+                report_error: false,
+            }
+        }
+    }
+}
+
+fn finished(recorder: &Recorder, reason: FinishReason, paused: bool) -> Decision {
+    let pending = recorder.pending_calls();
+    let closing = Closing::Finish(reason);
+    let decision = |partial, is_final| Decision { partial, is_final, closing, report_error: false };
+    // An answer that was withheld must not act.
+    if reason == FinishReason::ContentFilter {
+        return decision(recorder.final_messages(), true);
+    }
+    if pending.iter().any(|call| call.needs_approval || call.client_side) {
+        // A human answers in the next turn; until then the calls stand open and nothing is approved.
+        return decision(recorder.messages(), true);
+    }
+    if !pending.is_empty() {
+        // Some servers say `stop` although they want a tool: the call counts, not the word.
+        return decision(approve(recorder.messages(), pending), false);
+    }
+    if paused || reason == FinishReason::ToolCalls {
+        return decision(recorder.messages(), false);
+    }
+    if recorder.has_invalid_calls() {
+        // Cut off in the middle of a call's input: nothing there to run or to keep.
+        let said = recorder.final_messages();
+        let nothing = said.is_empty();
+        return decision(if nothing { no_op() } else { said }, !nothing);
+    }
+    decision(recorder.messages(), true)
+}
+
+fn failed(recorder: &Recorder, broken: BrokenAnswer) -> Decision {
+    if !recorder.has_text() {
+        return Decision { partial: no_op(), is_final: false, closing: Closing::Withdraw, report_error: false };
+    }
+    let mut partial = recorder.final_messages();
+    let closing = Closing::Finish(FinishReason::Error);
+    match broken {
+        BrokenAnswer::KeepAndReport => Decision { partial, is_final: true, closing, report_error: true },
+        BrokenAnswer::Continue => {
+            partial.push(ModelMessage::user(
+                "Your answer was interrupted. Go on exactly where it stopped, without repeating anything.",
+            ));
+            Decision { partial, is_final: false, closing, report_error: false }
+        }
+    }
+}
+
+/// Adds what makes the agent run the pending calls: a request behind the parts of the message that made
+/// them, and one last tool message that approves them all. It must be the very last message: agents look
+/// only at the tail.
+fn approve(mut messages: Vec<ModelMessage>, pending: &[PendingCall]) -> Vec<ModelMessage> {
+    let mut approvals = Vec::new();
+    for message in &mut messages {
+        let ModelMessage::Assistant(assistant) = message else { continue };
+        let mut requests = Vec::new();
+        for part in &assistant.content {
+            let AssistantPart::ToolCall(call) = part else { continue };
+            let Some(known) = pending.iter().find(|known| known.tool_call_id == call.tool_call_id) else {
+                continue;
+            };
+            let approval_id = format!("handover-approval-{}", approvals.len() + 1);
+            approvals.push(ToolPart::ApprovalResponse(ApprovalResponsePart {
+                r#type: ApprovalResponseType::Value,
+                approval_id: approval_id.clone(),
+                approved: true,
+                reason: None,
+                provider_executed: None,
+            }));
+            requests.push(AssistantPart::ApprovalRequest(ApprovalRequestPart {
+                r#type: ApprovalRequestType::Value,
+                approval_id,
+                tool_call_id: call.tool_call_id.clone(),
+                is_automatic: None,
+                reason: None,
+                input_schema_input: known.raw_input.clone(),
+                signature: None,
+            }));
+        }
+        assistant.content.extend(requests);
+    }
+    messages.push(ModelMessage::tool(approvals));
+    messages
+}

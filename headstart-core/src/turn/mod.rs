@@ -1,0 +1,17 @@
+//! One turn, from the browser's POST to the end of its response.
+//!
+//! [`Machine`] holds every rule and touches nothing: no clock, no socket. The driver carries out what it
+//! says and tells it what happened. [`handover`] decides what the agent gets, `splice` what the browser sees
+//! of the agent's part.
+
+pub(crate) mod driver;
+pub mod handover;
+mod machine;
+mod settings;
+mod splice;
+mod tee;
+mod view;
+
+pub use machine::{Input, Machine, Output, Plan, Purpose, TurnSpec};
+pub use settings::{BrokenAnswer, Deadlines};
+pub use view::{Ending, Refusal, ViewLoss};

@@ -1,0 +1,133 @@
+//! The agent's part of the turn, read back from `session.out` and put behind ours (`docs/protocol.md`,
+//! "Splice").
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::{
+    sessions::{SessionsError, SessionsErrorKind},
+    wire::{Json, Record, RecordBody, Seq, chunk_type},
+};
+
+/// Ids of records remembered against duplicates (a writer that retried).
+const REMEMBERED_IDS: usize = 512;
+/// Refusals of a subscription in a row after which it is given up.
+const MAX_REFUSALS: u32 = 3;
+
+/// What a record means for the browser.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nothing.
+    Nothing,
+    /// The next chunk.
+    Chunk(Json),
+    /// The turn is over.
+    Complete,
+}
+
+#[derive(Debug)]
+pub(super) struct Splice {
+    /// Position of the last record seen or written; the next subscription begins behind it.
+    cursor: Option<Seq>,
+    /// Position of our own input; the boundary that answers it ends the turn.
+    input: Option<Seq>,
+    /// Own records begin with this: the browser has their chunks already.
+    own_prefix: Option<String>,
+    /// An earlier turn is still being written: its rest is not ours to show.
+    skips_to_boundary: bool,
+    recent_ids: VecDeque<String>,
+    /// An `error` of the agent, held until the turn is over: the browser stops reading at it.
+    held_error: Option<Json>,
+    refusals: u32,
+    failures: u32,
+}
+
+impl Splice {
+    /// Behind `cursor`; records whose id begins with `own_prefix` are our own.
+    pub(super) fn new(cursor: Option<Seq>, own_prefix: Option<String>) -> Self {
+        Self {
+            cursor,
+            input: None,
+            own_prefix,
+            skips_to_boundary: false,
+            recent_ids: VecDeque::new(),
+            held_error: None,
+            refusals: 0,
+            failures: 0,
+        }
+    }
+
+    /// Drops what comes before the next boundary.
+    pub(super) fn skipping_to_boundary(mut self, skips: bool) -> Self {
+        self.skips_to_boundary = skips;
+        self
+    }
+
+    pub(super) fn set_input(&mut self, input: Option<Seq>) {
+        self.input = self.input.or(input);
+    }
+
+    pub(super) fn cursor(&self) -> Option<Seq> {
+        self.cursor
+    }
+
+    pub(super) fn take_error(&mut self) -> Option<Json> {
+        self.held_error.take()
+    }
+
+    pub(super) fn record(&mut self, record: Record) -> Seen {
+        // A subscription that began anew may repeat what was there.
+        if self.cursor.is_some_and(|cursor| record.seq <= cursor) {
+            return Seen::Nothing;
+        }
+        self.cursor = Some(record.seq);
+        (self.refusals, self.failures) = (0, 0);
+        match record.body {
+            RecordBody::Data { id, data } => self.data(id, data),
+            RecordBody::Control(control) if control.session_closed => Seen::Complete,
+            RecordBody::Control(control) if control.completes_turn_of(self.input) => Seen::Complete,
+            RecordBody::Control(control) => {
+                // The boundary of an earlier turn.
+                if control.name == crate::wire::Control::TURN_COMPLETE {
+                    self.skips_to_boundary = false;
+                    self.held_error = None;
+                }
+                Seen::Nothing
+            }
+            RecordBody::Command => Seen::Nothing,
+        }
+    }
+
+    fn data(&mut self, id: String, data: Json) -> Seen {
+        let is_own = self.own_prefix.as_deref().is_some_and(|prefix| id.starts_with(prefix));
+        if is_own || self.skips_to_boundary || (!id.is_empty() && self.recent_ids.contains(&id)) {
+            return Seen::Nothing;
+        }
+        if self.recent_ids.len() == REMEMBERED_IDS {
+            self.recent_ids.pop_front();
+        }
+        self.recent_ids.push_back(id);
+        match &*chunk_type(&data) {
+            // Older agents end a turn with a chunk.
+            "trigger:turn-complete" => Seen::Complete,
+            "error" => {
+                self.held_error = Some(data);
+                Seen::Nothing
+            }
+            kind if kind.starts_with("trigger:") => Seen::Nothing,
+            _ => Seen::Chunk(data),
+        }
+    }
+
+    /// A subscription ended: how long to wait before the next one, or `None` when the platform refuses.
+    pub(super) fn ended(&mut self, error: Option<&SessionsError>) -> Option<Duration> {
+        use SessionsErrorKind::{Closed, NotFound, Rejected, Unauthorized};
+        match error.map(SessionsError::kind) {
+            None => return Some(Duration::ZERO),
+            Some(Closed) => return None,
+            Some(NotFound | Rejected | Unauthorized) => self.refusals += 1,
+            Some(_) => {}
+        }
+        self.failures = (self.failures + 1).min(6);
+        (self.refusals < MAX_REFUSALS).then(|| Duration::from_millis(50) * 2_u32.pow(self.failures - 1))
+    }
+}

@@ -1,0 +1,147 @@
+//! The tee: what step 1 says, copied to `session.out`.
+//!
+//! One batch is on its way at a time; what comes meanwhile makes the next one. A batch that fails is sent
+//! once more through a fresh writer, with the same record ids, so that a reader can tell a copy.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use tokio::sync::mpsc::{UnboundedReceiver, error::TryRecvError};
+use tracing::warn;
+
+use super::Input;
+use crate::{
+    rt::Runtime,
+    sessions::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS, OutWriter, Sessions, SessionsError, Written},
+    wire::ChatId,
+};
+
+pub(super) enum TeeCommand {
+    /// The body of the next record.
+    Record(Bytes),
+    /// Do not wait for more.
+    Flush,
+}
+
+struct Tee {
+    sessions: Arc<dyn Sessions>,
+    runtime: Arc<dyn Runtime>,
+    chat: ChatId,
+    commands: UnboundedReceiver<TeeCommand>,
+    writer: Option<Box<dyn OutWriter>>,
+    gathered: VecDeque<Bytes>,
+    flush: bool,
+}
+
+/// Writes records until the commands end or a write fails for good. Dropping the stream stops it.
+pub(super) fn write(
+    sessions: Arc<dyn Sessions>,
+    runtime: Arc<dyn Runtime>,
+    chat: ChatId,
+    commands: UnboundedReceiver<TeeCommand>,
+) -> BoxStream<'static, Input> {
+    let tee = Tee { sessions, runtime, chat, commands, writer: None, gathered: VecDeque::new(), flush: false };
+    stream::unfold(Some(tee), |tee| async move {
+        let mut tee = tee?;
+        match tee.write_next().await {
+            Ok(Some(written)) => Some((Input::Written(written), Some(tee))),
+            Ok(None) => None,
+            Err(error) => {
+                warn!(chat = %tee.chat, %error, "the durable copy of step 1 is not whole");
+                Some((Input::TeeFailed, None))
+            }
+        }
+    })
+    .chain(stream::pending())
+    .boxed()
+}
+
+impl Tee {
+    /// Writes one batch. `None` when there will be no more.
+    async fn write_next(&mut self) -> Result<Option<Written>, SessionsError> {
+        // Opened beside everything else, before there is anything to write.
+        if self.writer.is_none() {
+            self.writer = Some(self.open().await?);
+        }
+        if !self.gather().await {
+            return Ok(None);
+        }
+        let batch = self.take_batch();
+        match self.append(batch.clone()).await {
+            Ok(written) => Ok(Some(written)),
+            Err(error) if error.is_retryable() => {
+                warn!(chat = %self.chat, %error, "writing to session.out failed, once more");
+                self.writer = Some(self.sessions.open_out(&self.chat).await?);
+                self.append(batch).await.map(Some)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn open(&mut self) -> Result<Box<dyn OutWriter>, SessionsError> {
+        match self.sessions.open_out(&self.chat).await {
+            Err(error) if error.is_retryable() => self.sessions.open_out(&self.chat).await,
+            opened => opened,
+        }
+    }
+
+    async fn append(&mut self, batch: Vec<Bytes>) -> Result<Written, SessionsError> {
+        match &mut self.writer {
+            Some(writer) => writer.append(batch, None).await,
+            None => Err(SessionsError::new(crate::sessions::SessionsErrorKind::Unavailable, "no writer")),
+        }
+    }
+
+    /// Waits until there is a batch: a first record, and then the linger or a flush. `false` at the end.
+    async fn gather(&mut self) -> bool {
+        while self.gathered.is_empty() {
+            match self.commands.recv().await {
+                Some(command) => self.take(command),
+                None => return false,
+            }
+        }
+        let linger = self.writer.as_ref().map(|writer| writer.linger()).unwrap_or_default();
+        let mut timer = self.runtime.sleep(linger);
+        while !self.flush && self.gathered.len() < MAX_BATCH_RECORDS {
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(command) => self.take(command),
+                    None => break,
+                },
+                () = &mut timer => break,
+            }
+        }
+        // A flush covers what was sent before it; take in what is there.
+        loop {
+            match self.commands.try_recv() {
+                Ok(command) => self.take(command),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, command: TeeCommand) {
+        match command {
+            TeeCommand::Record(body) => self.gathered.push_back(body),
+            TeeCommand::Flush => self.flush = true,
+        }
+    }
+
+    fn take_batch(&mut self) -> Vec<Bytes> {
+        let mut bytes = 0;
+        let mut count = 0;
+        for body in self.gathered.iter().take(MAX_BATCH_RECORDS) {
+            bytes += body.len();
+            if count > 0 && bytes > MAX_BATCH_BYTES {
+                break;
+            }
+            count += 1;
+        }
+        self.gathered.drain(..count).collect()
+    }
+}

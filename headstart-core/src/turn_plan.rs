@@ -1,0 +1,191 @@
+//! From a request that was granted to a turn that can begin: what is trusted, what the session is created
+//! with, and what is done when that is too much.
+
+use serde_json::value::RawValue;
+use tracing::warn;
+
+use crate::{
+    Grant,
+    head_start::Settings,
+    history::{self, HistoryError},
+    http::{FirstTurnRequest, MessageTrigger, Problem, ProblemKind},
+    turn::{Plan, TurnSpec},
+    wire::{CreateSession, InChunk, Json, ModelMessage, SessionType, UiMessage},
+};
+
+/// The most that `POST /api/v1/sessions` takes, in bytes.
+const MAX_CREATE_BYTES: usize = 32 * 1024;
+/// The most that an input on `session.in` takes, with room for its envelope.
+const MAX_MESSAGE_BYTES: usize = 1000 * 1024;
+
+/// A turn that can begin.
+pub(crate) struct Prepared {
+    pub(crate) spec: TurnSpec,
+    pub(crate) session: CreateSession,
+    /// For the model; `None` when the agent answers alone.
+    pub(crate) conversation: Option<Vec<ModelMessage>>,
+    pub(crate) ui_messages: Vec<UiMessage>,
+    pub(crate) metadata: Option<Json>,
+}
+
+pub(crate) fn prepare(settings: &Settings, mut request: FirstTurnRequest, grant: Grant) -> Result<Prepared, Problem> {
+    let messages = settings
+        .history
+        .select(std::mem::take(&mut request.messages))
+        .map_err(|error| Problem::invalid(error.to_string()))?;
+    let conversation = match history::to_model_messages(&messages) {
+        Ok(conversation) => Some(conversation.messages),
+        // An answer to an approval, say: only the agent can act on it.
+        Err(HistoryError::NeedsAgent { .. }) => None,
+        Err(error) => return Err(Problem::invalid(error.to_string())),
+    };
+    let metadata = grant.metadata.or_else(|| request.metadata.take());
+    let nonce = random_id(16);
+    let message_id = random_id(16);
+    let newest = messages.last().ok_or_else(|| Problem::invalid("headStartMessages is empty"))?;
+    let user_message_id = newest.id.clone();
+    let message = ordinary_message(settings, &request, newest, metadata.as_ref());
+    let mut spec = TurnSpec::new(message_id, nonce, user_message_id, message);
+    spec.deadlines = settings.deadlines.clone();
+    spec.broken_answer = settings.broken_answer;
+
+    let payload = Payload { settings, request: &request, metadata: metadata.as_ref() };
+    let mut session = create_session(settings, &request, &spec, payload.head_start(&messages));
+    let mut conversation = conversation;
+    if size(&session) > MAX_CREATE_BYTES {
+        // Only a single message has another way to the agent: an ordinary input, which may be larger.
+        if messages.len() != 1 || size(&spec.message) > MAX_MESSAGE_BYTES {
+            return Err(too_large());
+        }
+        session = create_session(settings, &request, &spec, payload.preload());
+        if size(&session) > MAX_CREATE_BYTES {
+            return Err(too_large());
+        }
+        spec.plan = Plan::Message;
+        conversation = None;
+    }
+    Ok(Prepared { spec, session, conversation, ui_messages: messages, metadata })
+}
+
+fn too_large() -> Problem {
+    Problem::new(ProblemKind::TooLarge)
+        .detail("history and metadata are too large to start this chat; upload files and send links to them")
+}
+
+fn size<T: serde::Serialize>(value: &T) -> usize {
+    Json::from_serialize(value).map_or(usize::MAX, |json| json.as_str().len())
+}
+
+/// What the run is triggered with.
+struct Payload<'a> {
+    settings: &'a Settings,
+    request: &'a FirstTurnRequest,
+    metadata: Option<&'a Json>,
+}
+
+impl Payload<'_> {
+    /// The fields of the browser and of the configuration, each name once: the configuration's win.
+    fn common(&self) -> Object {
+        let mut fields = Object::default();
+        for (name, value) in &self.request.extra {
+            if self.settings.body_fields.allows(name) {
+                fields.set(name, value.clone());
+            }
+        }
+        if let Some(id) = &self.request.message_id {
+            fields.set("messageId", Json::string(id));
+        }
+        if let Some(metadata) = self.metadata {
+            fields.set("metadata", metadata.clone());
+        }
+        for (name, value) in &self.settings.trigger.base_payload {
+            fields.set(name, value.clone());
+        }
+        fields
+    }
+
+    fn head_start(&self, messages: &[UiMessage]) -> Json {
+        let mut fields = self.common();
+        fields.set("headStartMessages", Json::from_serialize(messages).unwrap_or_default());
+        fields.set("chatId", Json::string(self.request.chat_id.as_str()));
+        fields.set("trigger", Json::string("handover-prepare"));
+        fields.set("idleTimeoutInSeconds", Json::from_value(&self.settings.trigger.idle_seconds().into()));
+        fields.into_json()
+    }
+
+    fn preload(&self) -> Json {
+        let mut fields = self.common();
+        fields.set("messages", Json::from_value(&serde_json::json!([])));
+        fields.set("chatId", Json::string(self.request.chat_id.as_str()));
+        fields.set("trigger", Json::string("preload"));
+        fields.into_json()
+    }
+}
+
+fn create_session(
+    settings: &Settings,
+    request: &FirstTurnRequest,
+    spec: &TurnSpec,
+    base_payload: Json,
+) -> CreateSession {
+    let mark = serde_json::json!({ "headStart": {
+        "nonce": spec.nonce,
+        "messageId": spec.message_id,
+        "userMessageId": spec.user_message_id,
+    } });
+    CreateSession {
+        r#type: SessionType::ChatAgent,
+        external_id: request.chat_id.clone(),
+        task_identifier: settings.agent_id.clone(),
+        trigger_config: settings.trigger.body_for(&request.chat_id, base_payload),
+        metadata: Some(Json::from_value(&mark)),
+        tags: settings.session_tags.clone(),
+    }
+}
+
+fn ordinary_message(
+    settings: &Settings,
+    request: &FirstTurnRequest,
+    newest: &UiMessage,
+    metadata: Option<&Json>,
+) -> InChunk {
+    let mut fields = Payload { settings, request, metadata }.common();
+    if request.trigger != MessageTrigger::RegenerateMessage {
+        fields.set("message", newest.raw().clone());
+    }
+    fields.set("chatId", Json::string(request.chat_id.as_str()));
+    fields.set("trigger", Json::string(request.trigger.as_str()));
+    InChunk::Message { payload: fields.into_json() }
+}
+
+/// A JSON object in the making whose keys keep their order.
+#[derive(Default)]
+struct Object(Vec<(String, Json)>);
+
+impl Object {
+    /// The last value given for a name counts.
+    fn set(&mut self, name: &str, value: Json) {
+        match self.0.iter_mut().find(|(other, _)| other == name) {
+            Some(field) => field.1 = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+
+    fn into_json(self) -> Json {
+        let fields: Vec<String> =
+            self.0.iter().map(|(name, value)| format!("{}:{}", Json::string(name).as_str(), value.as_str())).collect();
+        let text = format!("{{{}}}", fields.join(","));
+        RawValue::from_string(text).map(Json::from).unwrap_or_default()
+    }
+}
+
+/// Letters and digits that nobody can guess.
+pub(crate) fn random_id(length: usize) -> String {
+    const ALPHABET: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyzXY";
+    let mut bytes = vec![0; length];
+    if getrandom::fill(&mut bytes).is_err() {
+        // Without a source of randomness ids would repeat: of all evils the one that is seen.
+        warn!("the system gives no random bytes");
+    }
+    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 64)])).collect()
+}

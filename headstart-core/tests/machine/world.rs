@@ -1,0 +1,506 @@
+//! A platform, an agent, a model and a browser, all in memory, which do what a plan says in an order that
+//! its choices say.
+
+use std::{collections::VecDeque, time::Duration};
+
+use headstart_core::{
+    sessions::{Appended, Opened, SessionsError, SessionsErrorKind, Written},
+    step::{StepError, StepErrorKind, StepEvent, Tool, ToolSet, Usage},
+    turn::{self, Input, Machine, Output, Purpose, Refusal, TurnSpec, ViewLoss},
+    wire::{FinishReason, InChunk, Json, Record, RecordBody, Seq},
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Create {
+    New,
+    /// Created, but the answer got lost; the second try says *existing* and echoes our nonce.
+    LostAnswer,
+    Existing { same_message: bool },
+    Fails,
+    Hangs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    Stop,
+    ToolCalls,
+    /// Some servers say `stop` although they want tools.
+    StopWithCalls,
+    ContentFilter,
+    Error,
+    Eof,
+    Hang,
+}
+
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub create: Create,
+    pub deltas: usize,
+    pub calls: usize,
+    pub ending: Ending,
+    pub agent_chunks: usize,
+    pub tee_fails: bool,
+    pub append_failures: u8,
+    pub subscription_breaks: bool,
+    pub leaves: bool,
+    pub stops: bool,
+    pub choices: Vec<u8>,
+}
+
+const MESSAGE_ID: &str = "message-1";
+const NONCE: &str = "nonce-1";
+
+pub struct World {
+    plan: Plan,
+    machine: Machine,
+    now: Duration,
+    choices: VecDeque<u8>,
+    /// What the world does next, by itself.
+    pub frames: Vec<Value>,
+    pub ended: Option<turn::Ending>,
+    pub given: Vec<Value>,
+    refused: Option<Refusal>,
+    responded: u32,
+    is_done: bool,
+    create_pending: bool,
+    inspecting: bool,
+    model: VecDeque<Option<Result<StepEvent, StepError>>>,
+    model_running: bool,
+    said: Vec<String>,
+    tee: VecDeque<Value>,
+    tee_open: bool,
+    tee_failed: bool,
+    out: Vec<(Value, bool)>,
+    records_after_handover: u32,
+    unacked_at_handover: usize,
+    appends: VecDeque<(Purpose, Value, String)>,
+    part_ids: Vec<String>,
+    failures_left: u8,
+    watching_for_stop: bool,
+    stopped: bool,
+    agent: VecDeque<Value>,
+    reading_from: Option<usize>,
+    left: bool,
+}
+
+impl World {
+    pub fn new(plan: Plan) -> Self {
+        let message = InChunk::Message { payload: Json::parse(r#"{"message":1}"#).unwrap() };
+        let spec = TurnSpec::new(MESSAGE_ID.into(), NONCE.into(), "u1".into(), message);
+        let mut world = Self {
+            machine: Machine::new(spec),
+            now: Duration::ZERO,
+            choices: plan.choices.iter().copied().collect(),
+            frames: vec![],
+            ended: None,
+            given: vec![],
+            refused: None,
+            responded: 0,
+            is_done: false,
+            create_pending: plan.create != Create::Hangs,
+            inspecting: false,
+            model: VecDeque::new(),
+            model_running: true,
+            said: vec![],
+            tee: VecDeque::new(),
+            tee_open: true,
+            tee_failed: false,
+            out: vec![],
+            records_after_handover: 0,
+            unacked_at_handover: 0,
+            appends: VecDeque::new(),
+            part_ids: vec![],
+            failures_left: plan.append_failures,
+            watching_for_stop: false,
+            stopped: false,
+            agent: VecDeque::new(),
+            reading_from: None,
+            left: false,
+            plan,
+        };
+        if let Create::Existing { .. } = world.plan.create {
+            // Another process has written a whole first turn.
+            world.out.push((data(json!({"type": "start", "messageId": "theirs"}), "o-0"), false));
+            world.out.push((control(0), false));
+        }
+        world.script();
+        world.carry_out();
+        world
+    }
+
+    fn script(&mut self) {
+        let id = || "0".to_owned();
+        let mut events = vec![StepEvent::Start];
+        if self.plan.deltas > 0 {
+            events.push(StepEvent::TextStart { id: id(), provider_metadata: None });
+            for n in 0..self.plan.deltas {
+                events.push(StepEvent::TextDelta { id: id(), delta: format!("d{n} "), provider_metadata: None });
+            }
+            events.push(StepEvent::TextEnd { id: id(), provider_metadata: None });
+        }
+        let calls_come = matches!(self.plan.ending, Ending::ToolCalls | Ending::StopWithCalls | Ending::Error);
+        for n in 0..if calls_come { self.plan.calls } else { 0 } {
+            events.push(StepEvent::ToolCall {
+                id: format!("call-{n}"),
+                tool_name: "weather".into(),
+                input: r#"{"city":"Paris"}"#.into(),
+                provider_executed: false,
+                provider_metadata: None,
+            });
+        }
+        let reason = match self.plan.ending {
+            Ending::Stop | Ending::StopWithCalls => Some(FinishReason::Stop),
+            Ending::ToolCalls => Some(FinishReason::ToolCalls),
+            Ending::ContentFilter => Some(FinishReason::ContentFilter),
+            _ => None,
+        };
+        events.extend(reason.map(|reason| StepEvent::Finish { reason, paused: false, usage: Usage::default() }));
+        self.model.extend(events.into_iter().map(|event| Some(Ok(event))));
+        match self.plan.ending {
+            Ending::Error => {
+                self.model.push_back(Some(Err(StepError::new(StepErrorKind::Transport, "broke"))));
+            }
+            Ending::Eof => self.model.push_back(None),
+            _ => {}
+        }
+        let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+        let tools = ToolSet::new([Tool::new("weather", "", schema)]).unwrap();
+        self.machine.handle(self.now, Input::StepStarted(tools));
+    }
+
+    /// Plays to the end; a turn that does not end is a failure of its own.
+    pub fn play(&mut self) {
+        for _ in 0..10_000 {
+            if self.is_done {
+                return;
+            }
+            self.act();
+            self.carry_out();
+        }
+        panic!("the turn does not end: {:?}", self.machine);
+    }
+
+    /// One thing happens: which of those that can, the choices say.
+    fn act(&mut self) {
+        let mut can: Vec<fn(&mut Self)> = vec![];
+        let mut may = |condition: bool, action: fn(&mut Self)| {
+            if condition {
+                can.push(action);
+            }
+        };
+        may(self.create_pending, Self::answer_create);
+        may(self.inspecting, Self::answer_inspect);
+        may(self.model_running && !self.model.is_empty(), Self::model_speaks);
+        may(self.tee_open && !self.tee_failed && !self.tee.is_empty(), Self::tee_writes);
+        may(!self.appends.is_empty(), Self::answer_append);
+        may(!self.agent.is_empty(), Self::agent_writes);
+        may(self.reading_from.is_some_and(|from| from < self.out.len()), Self::reader_gets);
+        let choice = self.choices.pop_front();
+        if let Some(choice) = choice {
+            may(self.plan.leaves && !self.left, Self::browser_leaves);
+            may(self.watching_for_stop && self.plan.stops && !self.stopped, Self::user_stops);
+            may(self.reading_from.is_some() && self.plan.subscription_breaks, Self::subscription_breaks);
+            may(true, Self::time_passes);
+            let at = usize::from(choice) % can.len();
+            return can[at](self);
+        }
+        match can.first() {
+            Some(action) => action(self),
+            None => self.deadline_passes(),
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.now += Duration::from_millis(1);
+        self.machine.handle(self.now, input);
+    }
+
+    fn answer_create(&mut self) {
+        self.create_pending = false;
+        let mut opened = Opened::new("token");
+        let mark = |nonce: &str, user: &str| {
+            Json::from_value(&json!({"headStart": {"nonce": nonce, "userMessageId": user, "messageId": "x"}}))
+        };
+        let answer = match self.plan.create {
+            Create::New => Input::Opened(opened),
+            Create::LostAnswer => {
+                opened.is_existing = true;
+                opened.metadata = Some(mark(NONCE, "u1"));
+                Input::Opened(opened)
+            }
+            Create::Existing { same_message } => {
+                opened.is_existing = true;
+                opened.metadata = Some(mark("other", if same_message { "u1" } else { "u0" }));
+                Input::Opened(opened)
+            }
+            Create::Fails | Create::Hangs => {
+                Input::CreateFailed(SessionsError::new(SessionsErrorKind::Unavailable, "down"))
+            }
+        };
+        self.tell(answer);
+    }
+
+    fn answer_inspect(&mut self) {
+        self.inspecting = false;
+        let handover = Json::string(r#"{"kind":"handover"}"#);
+        let input = vec![Record { seq: 0, body: RecordBody::Data { id: "h".into(), data: handover } }];
+        let output = (0..self.out.len()).map(|seq| self.read(seq)).collect();
+        self.tell(Input::Inspected { input, output });
+    }
+
+    fn model_speaks(&mut self) {
+        let Some(event) = self.model.pop_front() else { return };
+        match event {
+            Some(event) => {
+                if let Ok(StepEvent::TextDelta { delta, .. }) = &event {
+                    self.said.push(delta.clone());
+                }
+                self.tell(Input::Step(event));
+            }
+            None => self.tell(Input::StepEnded),
+        }
+    }
+
+    fn tee_writes(&mut self) {
+        if self.plan.tee_fails && self.out.len() > 2 {
+            self.tee_failed = true;
+            self.tee.clear();
+            return self.tell(Input::TeeFailed);
+        }
+        let count = 1 + usize::from(self.choices.front().copied().unwrap_or(9)) % self.tee.len();
+        let first = self.out.len() as Seq;
+        for record in self.tee.drain(..count) {
+            self.out.push((record, true));
+        }
+        self.tell(Input::Written(Written { first, last: self.out.len() as Seq - 1 }));
+    }
+
+    fn answer_append(&mut self) {
+        let Some((purpose, body, part_id)) = self.appends.pop_front() else { return };
+        let fails = purpose != Purpose::Noop && self.failures_left > 0;
+        // Every other failure has done it nevertheless: only the answer is lost.
+        let lands = !fails || self.failures_left.is_multiple_of(2);
+        let is_new = !self.part_ids.contains(&part_id);
+        if lands && is_new {
+            self.part_ids.push(part_id);
+            if purpose != Purpose::Noop {
+                self.agent_takes(&body);
+                self.given.push(body);
+            }
+        }
+        let result = if fails {
+            self.failures_left -= 1;
+            Err(SessionsError::new(SessionsErrorKind::Unavailable, "answer lost"))
+        } else {
+            Ok(Appended { seq: is_new.then_some(1) })
+        };
+        self.tell(Input::Appended(purpose, result));
+    }
+
+    fn agent_takes(&mut self, body: &Value) {
+        for n in 0..self.plan.agent_chunks {
+            let chunk = json!({"type": "text-delta", "id": "a", "delta": format!("agent {n}")});
+            self.agent.push_back(data(chunk, &format!("a-{n}-{}", body["kind"])));
+        }
+        self.agent.push_back(control(1));
+    }
+
+    fn agent_writes(&mut self) {
+        let record = self.agent.pop_front().unwrap_or_default();
+        self.out.push((record, false));
+    }
+
+    fn reader_gets(&mut self) {
+        let Some(from) = self.reading_from else { return };
+        self.reading_from = Some(from + 1);
+        let record = self.read(from);
+        self.tell(Input::Record(record));
+    }
+
+    fn subscription_breaks(&mut self) {
+        self.reading_from = None;
+        self.tell(Input::SubscriptionEnded(None));
+    }
+
+    fn browser_leaves(&mut self) {
+        self.left = true;
+        self.tell(Input::ViewLost(ViewLoss::Left));
+    }
+
+    fn user_stops(&mut self) {
+        self.stopped = true;
+        self.tell(Input::StopRequested);
+    }
+
+    fn time_passes(&mut self) {
+        self.tell(Input::Tick);
+    }
+
+    fn deadline_passes(&mut self) {
+        let at = self.machine.deadline().expect("a turn that waits has a deadline");
+        self.now = self.now.max(at);
+        self.tell(Input::Tick);
+    }
+
+    fn read(&self, seq: usize) -> Record {
+        let record = &self.out[seq].0;
+        let headers: Vec<(String, String)> = serde_json::from_value(record["headers"].clone()).unwrap_or_default();
+        let body = record["body"].as_str().unwrap_or_default();
+        Record { seq: seq as Seq, body: RecordBody::parse(&headers, body) }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.machine.poll() {
+            assert!(!self.is_done, "an output after the end: {output:?}");
+            match output {
+                Output::Respond(answer) => {
+                    self.responded += 1;
+                    self.refused = answer.err();
+                }
+                Output::Frame(frame) => {
+                    assert!(self.ended.is_none(), "a frame after the end of the response");
+                    let text = std::str::from_utf8(&frame).unwrap();
+                    let json = text.strip_prefix("data: ").and_then(|text| text.strip_suffix("\n\n")).unwrap();
+                    self.frames.push(serde_json::from_str(json).unwrap());
+                }
+                Output::Close(ending) => assert_eq!(self.ended.replace(ending), None, "two ends"),
+                Output::Record(body) => {
+                    if self.has_handed_over() {
+                        self.records_after_handover += 1;
+                    }
+                    self.tee.push_back(json!({"body": std::str::from_utf8(&body).unwrap()}));
+                }
+                Output::FlushTee => {}
+                Output::CloseTee => self.tee_open = false,
+                Output::Append { purpose, body, part_id } => {
+                    if purpose == Purpose::Handover {
+                        self.unacked_at_handover = if self.tee_failed { 0 } else { self.tee.len() };
+                    }
+                    self.appends.push_back((purpose, serde_json::from_slice(&body).unwrap(), part_id));
+                }
+                Output::Inspect => self.inspecting = true,
+                Output::Subscribe(after) => {
+                    self.reading_from = Some(after.map_or(0, |seq| seq as usize + 1));
+                }
+                Output::WatchForStop => self.watching_for_stop = true,
+                Output::CancelStep => self.model_running = false,
+                Output::Done => self.is_done = true,
+                other => panic!("unknown output {other:?}"),
+            }
+        }
+    }
+
+    fn has_handed_over(&self) -> bool {
+        self.appends.iter().any(|(purpose, ..)| *purpose == Purpose::Handover)
+            || self.given.iter().any(|input| input["kind"] == "handover")
+    }
+
+    pub fn check(&self) -> Result<(), TestCaseError> {
+        self.check_inputs()?;
+        self.check_stream()?;
+        self.check_browser()
+    }
+
+    /// I1, I5, I9.
+    fn check_inputs(&self) -> Result<(), TestCaseError> {
+        let kinds: Vec<&str> = self.given.iter().filter_map(|input| input["kind"].as_str()).collect();
+        match self.plan.create {
+            Create::New | Create::LostAnswer => prop_assert_eq!(&kinds, &["handover"], "I1"),
+            Create::Existing { same_message: true } => prop_assert!(kinds.is_empty(), "I1: {:?}", kinds),
+            Create::Existing { same_message: false } => prop_assert_eq!(&kinds, &["message"], "I1"),
+            Create::Fails | Create::Hangs => prop_assert!(kinds.is_empty(), "I1: {:?}", kinds),
+        }
+        for input in self.given.iter().filter(|input| input["kind"] == "handover") {
+            prop_assert_eq!(&input["messageId"], MESSAGE_ID, "I5");
+            if self.stopped {
+                prop_assert_eq!(&input["isFinal"], true, "a stop leaves nothing to run");
+            }
+        }
+        prop_assert!(self.responded <= 1);
+        Ok(())
+    }
+
+    /// I2, I4 and the first half of I1: never a boundary of our own.
+    fn check_stream(&self) -> Result<(), TestCaseError> {
+        prop_assert_eq!(self.records_after_handover, 0, "I2: records after the handover");
+        prop_assert_eq!(self.unacked_at_handover, 0, "I2: records not acknowledged before the handover");
+        let own: Vec<Value> = self.own_chunks();
+        for chunk in &own {
+            prop_assert!(!chunk["type"].as_str().unwrap_or_default().starts_with("trigger:"), "I1: {}", chunk);
+        }
+        if let Create::Existing { .. } = self.plan.create {
+            prop_assert!(own.is_empty(), "a second step 1 left records: {:?}", own);
+        } else if !self.tee_failed && self.refused.is_none() {
+            let seen = self.seen_of_step1();
+            prop_assert!(seen.len() <= own.len() && own[..seen.len()] == seen[..], "I4: {:?} / {:?}", seen, own);
+        }
+        Ok(())
+    }
+
+    /// I3, I6.
+    fn check_browser(&self) -> Result<(), TestCaseError> {
+        let text = |chunk: &Value| chunk["delta"].as_str().map(str::to_owned);
+        let seen: Vec<String> = self.frames.iter().filter_map(text).collect();
+        let agent = (0..self.plan.agent_chunks).map(|n| format!("agent {n}"));
+        let mut all: Vec<String> = match self.plan.create {
+            Create::Existing { .. } => vec![],
+            _ => self.said.clone(),
+        };
+        all.extend(agent);
+        let mut rest = all.iter();
+        for delta in &seen {
+            prop_assert!(rest.any(|next| next == delta), "I3: {:?} of {:?}", seen, all);
+        }
+        let types: Vec<&str> = self.frames.iter().filter_map(|frame| frame["type"].as_str()).collect();
+        let is_complete = types.contains(&"trigger:turn-complete");
+        if self.ended == Some(turn::Ending::Clean) {
+            prop_assert!(is_complete, "I6: a clean end of an unfinished turn");
+        }
+        if is_complete && self.given.iter().any(|input| input["kind"] == "handover") {
+            prop_assert!(seen.len() >= self.said.len().min(self.own_text_shown()), "I3: own text is missing");
+        }
+        if self.responded == 1 && self.refused.is_none() && !self.left {
+            prop_assert!(self.ended.is_some(), "I6: the response has no end");
+        }
+        let starts = self.frames.iter().filter(|frame| frame["type"] == "start" && frame["messageId"] == MESSAGE_ID);
+        prop_assert!(starts.count() <= 1, "I3: two starts");
+        let has_fault = self.plan.tee_fails || self.left || self.plan.append_failures > 0;
+        if !has_fault && is_complete && self.plan.create == Create::New && self.plan.ending == Ending::ToolCalls {
+            let expected = if self.given[0]["isFinal"] == true { self.said.len() } else { all.len() };
+            prop_assert!(seen.len() >= expected, "I3: with no fault each chunk comes: {:?} of {:?}", seen, all);
+        }
+        Ok(())
+    }
+
+    fn own_chunks(&self) -> Vec<Value> {
+        let body = |(record, is_own): &(Value, bool)| {
+            is_own.then(|| serde_json::from_str::<Value>(record["body"].as_str().unwrap()).unwrap()["data"].clone())
+        };
+        self.out.iter().filter_map(body).collect()
+    }
+
+    fn own_text_shown(&self) -> usize {
+        if self.frames.iter().any(|frame| frame["type"] == "reset-step") { 0 } else { self.said.len() }
+    }
+
+    /// The browser's frames up to the end of step 1.
+    fn seen_of_step1(&self) -> Vec<Value> {
+        let is_own = |frame: &&Value| {
+            let kind = frame["type"].as_str().unwrap_or_default();
+            !kind.starts_with("trigger:")
+                && kind != "error"
+                && !frame["delta"].as_str().unwrap_or_default().starts_with("agent")
+        };
+        self.frames.iter().filter(is_own).cloned().collect()
+    }
+}
+
+fn data(chunk: Value, id: &str) -> Value {
+    json!({"body": json!({"data": chunk, "id": id}).to_string()})
+}
+
+fn control(in_event: Seq) -> Value {
+    json!({"headers": [["trigger-control", "turn-complete"], ["session-in-event-id", in_event.to_string()]]})
+}
