@@ -375,8 +375,6 @@ impl Machine {
         self.drop_step();
         self.session = Session::Failed;
         self.view.refuse(refusal, &mut self.outputs);
-        // Inspecting an existing session failed: its response has begun.
-        self.view.close(Ending::Reset, &mut self.outputs);
     }
 
     fn inspected(&mut self, input: &[Record], output: &[Record]) {

@@ -71,14 +71,19 @@ impl View {
     }
 
     pub(super) fn open(&mut self, session: Opened, out: &mut VecDeque<Output>) {
-        let Self::Waiting(frames) = std::mem::replace(self, Self::Open) else { return };
+        let Self::Waiting(frames) = self else { return };
+        let frames = std::mem::take(frames);
+        *self = Self::Open;
         out.push_back(Output::Respond(Ok(session)));
         out.extend(frames.into_iter().map(Output::Frame));
     }
 
+    /// No turn: as the answer, or, when that has begun, by cutting it off.
     pub(super) fn refuse(&mut self, refusal: Refusal, out: &mut VecDeque<Output>) {
-        if matches!(std::mem::replace(self, Self::Closed), Self::Waiting(_)) {
-            out.push_back(Output::Respond(Err(refusal)));
+        match std::mem::replace(self, Self::Closed) {
+            Self::Waiting(_) => out.push_back(Output::Respond(Err(refusal))),
+            Self::Open => out.push_back(Output::Close(Ending::Reset)),
+            Self::Closed => {}
         }
     }
 

@@ -57,7 +57,6 @@ pub struct World {
     machine: Machine,
     now: Duration,
     choices: VecDeque<u8>,
-    /// What the world does next, by itself.
     pub frames: Vec<Value>,
     pub ended: Option<turn::Ending>,
     pub given: Vec<Value>,
@@ -75,6 +74,7 @@ pub struct World {
     out: Vec<(Value, bool)>,
     records_after_handover: u32,
     unacked_at_handover: usize,
+    has_handed_over: bool,
     appends: VecDeque<(Purpose, Value, String)>,
     part_ids: Vec<String>,
     failures_left: u8,
@@ -110,6 +110,7 @@ impl World {
             out: vec![],
             records_after_handover: 0,
             unacked_at_handover: 0,
+            has_handed_over: false,
             appends: VecDeque::new(),
             part_ids: vec![],
             failures_left: plan.append_failures,
@@ -200,7 +201,9 @@ impl World {
         let choice = self.choices.pop_front();
         if let Some(choice) = choice {
             may(self.plan.leaves && !self.left, Self::browser_leaves);
-            may(self.watching_for_stop && self.plan.stops && !self.stopped, Self::user_stops);
+            // After the handover it is the agent that obeys.
+            let can_stop = self.watching_for_stop && !self.stopped && !self.has_handed_over;
+            may(can_stop && self.plan.stops, Self::user_stops);
             may(self.reading_from.is_some() && self.plan.subscription_breaks, Self::subscription_breaks);
             may(true, Self::time_passes);
             let at = usize::from(choice) % can.len();
@@ -367,7 +370,7 @@ impl World {
                 }
                 Output::Close(ending) => assert_eq!(self.ended.replace(ending), None, "two ends"),
                 Output::Record(body) => {
-                    if self.has_handed_over() {
+                    if self.has_handed_over {
                         self.records_after_handover += 1;
                     }
                     self.tee.push_back(json!({"body": std::str::from_utf8(&body).unwrap()}));
@@ -376,6 +379,7 @@ impl World {
                 Output::CloseTee => self.tee_open = false,
                 Output::Append { purpose, body, part_id } => {
                     if purpose == Purpose::Handover {
+                        self.has_handed_over = true;
                         self.unacked_at_handover = if self.tee_failed { 0 } else { self.tee.len() };
                     }
                     self.appends.push_back((purpose, serde_json::from_slice(&body).unwrap(), part_id));
@@ -390,11 +394,6 @@ impl World {
                 other => panic!("unknown output {other:?}"),
             }
         }
-    }
-
-    fn has_handed_over(&self) -> bool {
-        self.appends.iter().any(|(purpose, ..)| *purpose == Purpose::Handover)
-            || self.given.iter().any(|input| input["kind"] == "handover")
     }
 
     pub fn check(&self) -> Result<(), TestCaseError> {
