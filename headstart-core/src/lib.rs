@@ -17,6 +17,8 @@
 //! | [`turn`] | the rules of a turn, sans-IO, and their driver |
 //! | [`sessions`] | the platform, as a turn needs it |
 //! | [`http`] | request, response, problems |
+//! | [`sse`] | a decoder of Server-Sent Events |
+//! | [`rt`] | the runtime a turn needs |
 
 mod authorize;
 mod first_turn;
@@ -25,6 +27,7 @@ pub mod history;
 pub mod http;
 pub mod rt;
 pub mod sessions;
+pub mod sse;
 pub mod step;
 mod trigger_config;
 pub mod turn;
