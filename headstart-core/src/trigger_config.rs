@@ -150,12 +150,9 @@ impl TriggerConfig {
         self.body.idle_timeout_in_seconds.unwrap_or(60)
     }
 
-    /// What is wrong with it, in words.
+    /// What is wrong with it, in words. Sizes of names are left to the platform, which may come to take more.
     pub(crate) fn problem(&self) -> Option<String> {
         let body = &self.body;
-        if let Some(tag) = body.tags.iter().find(|tag| tag.encode_utf16().count() > MAX_TAG_LENGTH) {
-            return Some(format!("the tag {:?}… is longer than {MAX_TAG_LENGTH} characters", tag.chars().take(16).collect::<String>()));
-        }
         if body.concurrency.len() > 2 {
             return Some("there are more than two concurrency limits".to_owned());
         }

@@ -36,7 +36,7 @@ pub(crate) fn prepare(settings: &Settings, mut request: FirstTurnRequest, grant:
     let conversation = match history::to_model_messages(&messages) {
         Ok(conversation) => Some(conversation.messages),
         // An answer to an approval, say: only the agent can act on it.
-        Err(HistoryError::NeedsAgent { .. }) => None,
+        Err(HistoryError::NeedsAgent) => None,
         Err(error) => return Err(Problem::invalid(error.to_string())),
     };
     let metadata = grant.metadata.or_else(|| request.metadata.take());

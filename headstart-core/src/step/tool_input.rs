@@ -2,7 +2,7 @@
 //!
 //! An agent runs a handed-over call only when the input equals what its schema makes of it
 //! (`docs/protocol.md`, "Tool input"): unknown keys gone, defaults filled in. So that is done here, by the
-//! JSON Schema, and the model's own words travel beside it.
+//! JSON Schema; what comes out validates to itself.
 
 use serde_json::{Map, Value};
 
@@ -12,20 +12,11 @@ use super::{
 };
 use crate::wire::Json;
 
-/// An input that the tool takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedInput {
-    /// As the schema gives it.
-    pub input: Json,
-    /// As the model gave it, where the schema changed it.
-    pub raw: Option<Json>,
-}
-
 /// Checks the JSON text of an input; empty text means `{}`.
 ///
 /// # Errors
 /// The value as far as it could be read, and what is wrong with it in words for the model.
-pub fn check_tool_input(tool: &Tool, text: &str) -> Result<CheckedInput, (Json, String)> {
+pub fn check_tool_input(tool: &Tool, text: &str) -> Result<Json, (Json, String)> {
     let text = if text.trim().is_empty() { "{}" } else { text };
     let given = Json::parse(text).map_err(|error| (Json::string(text), invalid_json(tool.name(), text, &error)))?;
     let before = given.to_value();
@@ -36,10 +27,8 @@ pub fn check_tool_input(tool: &Tool, text: &str) -> Result<CheckedInput, (Json, 
     {
         return Err((given, message));
     }
-    if after == before {
-        return Ok(CheckedInput { input: given, raw: None });
-    }
-    Ok(CheckedInput { input: Json::from_value(&after), raw: Some(given) })
+    // Unchanged, it stays as the model wrote it: key order and numbers, too.
+    Ok(if after == before { given } else { Json::from_value(&after) })
 }
 
 /// Drops unknown keys where the schema forbids them and fills defaults, all the way down. Branches
@@ -83,7 +72,7 @@ mod tests {
     use crate::step::ToolSet;
     use serde_json::json;
 
-    fn check(schema: Value, text: &str) -> Result<CheckedInput, (Json, String)> {
+    fn check(schema: Value, text: &str) -> Result<Json, (Json, String)> {
         let tools = ToolSet::new([Tool::new("getWeather", "", schema)]).unwrap();
         check_tool_input(tools.get("getWeather").unwrap(), text)
     }
@@ -99,12 +88,12 @@ mod tests {
 
     #[test]
     fn an_input_that_the_schema_leaves_alone_stays_as_the_model_wrote_it() {
-        let checked = check(weather(), r#"{ "days": 1, "city": "Paris" }"#).unwrap();
-        assert_eq!(checked, CheckedInput { input: Json::parse(r#"{"days":1,"city":"Paris"}"#).unwrap(), raw: None });
+        let input = check(weather(), r#"{ "days": 1, "city": "Paris" }"#).unwrap();
+        assert_eq!(input.as_str(), r#"{"days":1,"city":"Paris"}"#);
     }
 
     #[test]
-    fn unknown_keys_go_and_defaults_come_and_the_original_is_kept() {
+    fn unknown_keys_go_and_defaults_come() {
         for (schema, given, expected) in [
             (weather(), r#"{"city":"Paris","unit":"c","days":1}"#, r#"{"city":"Paris","days":1}"#),
             (weather(), r#"{"city":"Paris"}"#, r#"{"city":"Paris","days":3}"#),
@@ -119,21 +108,19 @@ mod tests {
                 r#"{"k":{"city":"a","days":2}}"#,
             ),
         ] {
-            let checked = check(schema, given).unwrap();
-            assert_eq!(checked.input.as_str(), expected);
-            assert_eq!(checked.raw.unwrap().as_str(), given);
+            assert_eq!(check(schema, given).unwrap().as_str(), expected);
         }
     }
 
     #[test]
     fn loose_objects_keep_their_keys() {
         let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
-        assert_eq!(check(schema, r#"{"a":"x","b":1}"#).unwrap().raw, None);
+        assert_eq!(check(schema, r#"{"a":"x","b":1}"#).unwrap().as_str(), r#"{"a":"x","b":1}"#);
     }
 
     #[test]
     fn empty_text_is_an_empty_object() {
-        assert_eq!(check(json!({"type": "object"}), " ").unwrap().input, Json::empty_object());
+        assert_eq!(check(json!({"type": "object"}), " ").unwrap(), Json::empty_object());
     }
 
     #[test]

@@ -131,9 +131,9 @@ fn approve(mut messages: Vec<ModelMessage>, pending: &[PendingCall]) -> Vec<Mode
         let mut requests = Vec::new();
         for part in &assistant.content {
             let AssistantPart::ToolCall(call) = part else { continue };
-            let Some(known) = pending.iter().find(|known| known.tool_call_id == call.tool_call_id) else {
+            if !pending.iter().any(|known| known.tool_call_id == call.tool_call_id) {
                 continue;
-            };
+            }
             let approval_id = format!("handover-approval-{}", approvals.len() + 1);
             approvals.push(ToolPart::ApprovalResponse(ApprovalResponsePart {
                 r#type: ApprovalResponseType::Value,
@@ -148,7 +148,7 @@ fn approve(mut messages: Vec<ModelMessage>, pending: &[PendingCall]) -> Vec<Mode
                 tool_call_id: call.tool_call_id.clone(),
                 is_automatic: None,
                 reason: None,
-                input_schema_input: known.raw_input.clone(),
+                input_schema_input: None,
                 signature: None,
             }));
         }

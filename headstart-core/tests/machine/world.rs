@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Create {
+pub(crate) enum Create {
     New,
     /// Created, but the answer got lost; the second try says *existing* and echoes our nonce.
     LostAnswer,
@@ -23,7 +23,7 @@ pub enum Create {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     Stop,
     ToolCalls,
     /// Some servers say `stop` although they want tools.
@@ -35,31 +35,31 @@ pub enum Ending {
 }
 
 #[derive(Debug, Clone)]
-pub struct Plan {
-    pub create: Create,
-    pub deltas: usize,
-    pub calls: usize,
-    pub ending: Ending,
-    pub agent_chunks: usize,
-    pub tee_fails: bool,
-    pub append_failures: u8,
-    pub subscription_breaks: bool,
-    pub leaves: bool,
-    pub stops: bool,
-    pub choices: Vec<u8>,
+pub(crate) struct Plan {
+    pub(crate) create: Create,
+    pub(crate) deltas: usize,
+    pub(crate) calls: usize,
+    pub(crate) ending: Ending,
+    pub(crate) agent_chunks: usize,
+    pub(crate) tee_fails: bool,
+    pub(crate) append_failures: u8,
+    pub(crate) subscription_breaks: bool,
+    pub(crate) leaves: bool,
+    pub(crate) stops: bool,
+    pub(crate) choices: Vec<u8>,
 }
 
 const MESSAGE_ID: &str = "message-1";
 const NONCE: &str = "nonce-1";
 
-pub struct World {
+pub(crate) struct World {
     plan: Plan,
     machine: Machine,
     now: Duration,
     choices: VecDeque<u8>,
-    pub frames: Vec<Value>,
-    pub ended: Option<turn::Ending>,
-    pub given: Vec<Value>,
+    pub(crate) frames: Vec<Value>,
+    pub(crate) ended: Option<turn::Ending>,
+    pub(crate) given: Vec<Value>,
     refused: Option<Refusal>,
     responded: u32,
     is_done: bool,
@@ -86,7 +86,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(plan: Plan) -> Self {
+    pub(crate) fn new(plan: Plan) -> Self {
         let message = InChunk::Message { payload: Json::parse(r#"{"message":1}"#).unwrap() };
         let spec = TurnSpec::new(MESSAGE_ID.into(), NONCE.into(), "u1".into(), message);
         let mut world = Self {
@@ -172,7 +172,7 @@ impl World {
     }
 
     /// Plays to the end; a turn that does not end is a failure of its own.
-    pub fn play(&mut self) {
+    pub(crate) fn play(&mut self) {
         for _ in 0..10_000 {
             if self.is_done {
                 return;
@@ -396,7 +396,7 @@ impl World {
         }
     }
 
-    pub fn check(&self) -> Result<(), TestCaseError> {
+    pub(crate) fn check(&self) -> Result<(), TestCaseError> {
         self.check_inputs()?;
         self.check_stream()?;
         self.check_browser()

@@ -1,0 +1,107 @@
+//! The browser's history: what of it is trusted, and how a model is shown it.
+//!
+//! A history that a browser posts is a claim. [`HistoryPolicy`] says how much of it is believed;
+//! [`to_model_messages`] puts the rest into the form that models take (`docs/protocol.md`, "UI messages" and
+//! "Model messages").
+
+mod convert;
+mod repair;
+
+use crate::wire::{ModelMessage, PartKind, Role, UiMessage};
+
+/// What of the browser's history is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum HistoryPolicy {
+    /// The newest message of the user alone, and of that only text and files. A first turn has no more
+    /// history than that, and nothing forged in the rest (an assistant's words, a tool's result, an
+    /// approval, instructions) reaches model or agent.
+    #[default]
+    LastUserMessage,
+    /// All of it, as it comes. For pages whose users may say anything in anybody's name.
+    Trusted,
+}
+
+impl HistoryPolicy {
+    /// The messages that are trusted.
+    ///
+    /// # Errors
+    /// When none is left, or the newest user message holds more than the policy allows.
+    pub fn select(self, mut messages: Vec<UiMessage>) -> Result<Vec<UiMessage>, HistoryError> {
+        match self {
+            Self::Trusted => {}
+            Self::LastUserMessage => {
+                let newest = messages.iter().rposition(|message| message.role == Role::User);
+                let message = newest.ok_or(HistoryError::Empty).map(|at| messages.swap_remove(at))?;
+                let is_plain = |kind| matches!(kind, PartKind::Text | PartKind::File | PartKind::Data);
+                if let Some(part) = message.parts.iter().position(|part| !is_plain(part.kind())) {
+                    let reason = "a user message holds text and files only";
+                    return Err(HistoryError::Part { message: 0, part, reason });
+                }
+                messages = vec![message];
+            }
+        }
+        if messages.is_empty() { Err(HistoryError::Empty) } else { Ok(messages) }
+    }
+}
+
+/// A conversation as models take it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Conversation {
+    /// The messages. None is a system message; every call of a tool has its result.
+    pub messages: Vec<ModelMessage>,
+}
+
+/// Why a history cannot be put to a model. `Display` is for clients: it says what is wrong where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// There is no message.
+    #[error("there is no message to answer")]
+    Empty,
+    /// Instructions are the server's business.
+    #[error("message {message} is a system message; instructions are set on the server")]
+    System {
+        /// Its place in the history.
+        message: usize,
+    },
+    /// A part is not what it says.
+    #[error("part {part} of message {message} is not valid: {reason}")]
+    Part {
+        /// The message's place in the history.
+        message: usize,
+        /// The part's place in the message.
+        part: usize,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The history ends with a tool that was approved and has to run now: only the agent can do that.
+    #[error("the history ends with an approved tool, which only the agent can run")]
+    NeedsAgent,
+}
+
+/// UI messages as a model takes them.
+///
+/// Calls that nobody answered before the user went on are left out, with what belongs to them.
+///
+/// # Errors
+/// See [`HistoryError`].
+///
+/// ```
+/// use headstart_core::{history::to_model_messages, wire::{ModelMessage, UiMessage}};
+///
+/// let conversation = to_model_messages(&[UiMessage::user("u1", "Hello")])?;
+/// assert_eq!(conversation.messages, [ModelMessage::user("Hello")]);
+/// # Ok::<(), headstart_core::history::HistoryError>(())
+/// ```
+pub fn to_model_messages(messages: &[UiMessage]) -> Result<Conversation, HistoryError> {
+    let messages = repair::repair(convert::convert(messages)?)?;
+    if messages.is_empty() {
+        return Err(HistoryError::Empty);
+    }
+    Ok(Conversation { messages })
+}
+
+#[cfg(test)]
+mod tests;
