@@ -130,6 +130,7 @@ impl<D: Decode> Call<D> {
                 return Some(Ok(event));
             }
             if self.decoder.is_done() {
+                self.release();
                 return None;
             }
             if let Err(error) = self.advance().await {
@@ -145,6 +146,18 @@ impl<D: Decode> Call<D> {
                 self.sse = Decoder::new(MAX_EVENT);
                 sleep(wait).await;
             }
+        }
+    }
+
+    /// Reads an answer that is over to its last byte, beside everything else: only then can its connection
+    /// be used again, and the provider does not take us for gone.
+    fn release(&mut self) {
+        if let (Some(mut response), Ok(runtime)) = (self.response.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move {
+                let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
+                // One that does not end is dropped.
+                let _ = timeout(Duration::from_secs(2), rest).await;
+            });
         }
     }
 

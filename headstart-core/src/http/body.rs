@@ -42,6 +42,7 @@ struct Sse {
     runtime: Arc<dyn Runtime>,
     keep_alive: Duration,
     timer: Sleep,
+    is_cut: bool,
     is_over: bool,
 }
 
@@ -55,7 +56,7 @@ impl Body {
 /// A body that follows a turn, with a comment whenever nothing else came for `keep_alive`.
 pub(crate) fn sse_body(view: mpsc::Receiver<ViewItem>, runtime: Arc<dyn Runtime>, keep_alive: Duration) -> Body {
     let timer = runtime.sleep(keep_alive);
-    Body(Inner::Sse(Sse { view, runtime, keep_alive, timer, is_over: false }))
+    Body(Inner::Sse(Sse { view, runtime, keep_alive, timer, is_cut: false, is_over: false }))
 }
 
 impl http_body::Body for Body {
@@ -97,6 +98,11 @@ impl Sse {
             Poll::Ready(Some(ViewItem::End)) => {
                 self.is_over = true;
                 return Poll::Ready(None);
+            }
+            // Servers drop what they have not written yet when a body fails: they get a chance to.
+            Poll::Ready(None) if !std::mem::replace(&mut self.is_cut, true) => {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             Poll::Ready(None) => {
                 self.is_over = true;

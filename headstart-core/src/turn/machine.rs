@@ -569,7 +569,7 @@ impl Machine {
             self.give_handover(vec![ModelMessage::tool(Vec::new())], Some(self.spec.message_id.clone()), true);
         } else {
             self.given = Given::GivenUp;
-            self.view.close(Ending::Reset, &mut self.outputs);
+            self.cut_off();
         }
     }
 
@@ -638,6 +638,15 @@ impl Machine {
         self.subscription = Subscription::None;
     }
 
+    /// Ends the response of a turn that is not complete. Behind a whole answer the position is sound to go on
+    /// from; in mid-turn it never is.
+    fn cut_off(&mut self) {
+        if let (true, Some(splice)) = (self.is_final, &self.splice) {
+            self.view.cursor(splice.cursor(), &mut self.outputs);
+        }
+        self.view.close(Ending::Reset, &mut self.outputs);
+    }
+
     fn subscription_ended(&mut self, error: Option<&SessionsError>) {
         let (Some(splice), Subscription::Active) = (&mut self.splice, self.subscription) else { return };
         match splice.ended(error) {
@@ -700,7 +709,7 @@ impl Machine {
         if let Given::Sending(giving) | Given::Waiting(giving, _) = &self.given
             && self.view_patience(giving).is_some_and(|by| now >= by)
         {
-            self.view.close(Ending::Reset, &mut self.outputs);
+            self.cut_off();
         }
         if let Subscription::At(at) = self.subscription
             && now >= at

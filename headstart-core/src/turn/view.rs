@@ -103,14 +103,20 @@ impl View {
         }
     }
 
+    /// Where the next turn goes on reading; only for when this one's parts are all whole.
+    pub(super) fn cursor(&mut self, cursor: Option<Seq>, out: &mut VecDeque<Output>) {
+        if let Some(seq) = cursor {
+            self.chunk(&UiChunk::SessionState { last_event_id: seq.to_string() }.to_json(), out);
+        }
+    }
+
     /// The frames that end a complete turn, in the only order that leaves the next turn healthy: an `error`
     /// comes last, because the browser stops reading there.
     pub(super) fn complete(&mut self, cursor: Option<Seq>, error: Option<&Json>, out: &mut VecDeque<Output>) {
-        let state = cursor.map(|seq| UiChunk::SessionState { last_event_id: seq.to_string() }.to_json());
         // Before and behind: whichever is read last before a page closes must not be too old.
-        for chunk in [state.clone(), Some(UiChunk::TurnComplete.to_json()), state].into_iter().flatten() {
-            self.chunk(&chunk, out);
-        }
+        self.cursor(cursor, out);
+        self.chunk(&UiChunk::TurnComplete.to_json(), out);
+        self.cursor(cursor, out);
         if let Some(error) = error {
             self.chunk(error.as_str(), out);
         }

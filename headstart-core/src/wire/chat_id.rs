@@ -11,7 +11,7 @@ const MAX_CHARACTERS: usize = 256;
 
 /// The id that the browser chose for a chat; it addresses every stream of the session.
 ///
-/// Trimmed, 1 to 256 characters, no control characters, not of the form `session_…` (those are the
+/// Trimmed, 1 to 256 characters of ISO 8859-1, no control characters, not of the form `session_…` (those are the
 /// platform's own) and without `:channels:`. An address is not a permission: see
 /// [`authorize`](crate::HeadStartBuilder::authorize).
 ///
@@ -40,6 +40,9 @@ pub enum ChatIdError {
     /// A line break, a NUL or the like.
     #[error("chatId contains a control character")]
     Control,
+    /// Beyond U+00FF: the platform names streams in response headers, which cannot carry it.
+    #[error("chatId contains a character that streams cannot carry (use letters of ISO 8859-1)")]
+    Unsupported,
     /// The platform keeps this form for itself.
     #[error("chatId has a form that is reserved for the platform")]
     Reserved,
@@ -73,6 +76,9 @@ impl std::str::FromStr for ChatId {
         }
         if text.chars().any(char::is_control) {
             return Err(ChatIdError::Control);
+        }
+        if text.chars().any(|letter| letter > '\u{ff}') {
+            return Err(ChatIdError::Unsupported);
         }
         if text.starts_with("session_") || text.contains(":channels:") || matches!(text, "." | "..") {
             return Err(ChatIdError::Reserved);
@@ -111,6 +117,7 @@ mod tests {
             (&*"c".repeat(257), ChatIdError::TooLong),
             ("a\r\nb", ChatIdError::Control),
             ("a\u{7}b", ChatIdError::Control),
+            ("chat-日本", ChatIdError::Unsupported),
             ("session_abc", ChatIdError::Reserved),
             ("a:channels:b", ChatIdError::Reserved),
             ("..", ChatIdError::Reserved),

@@ -1,0 +1,84 @@
+//! Local agents: a model, tools that really run, and a boot that takes its time.
+
+use std::{collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use headstart_core::{
+    step::{StepModel, Tool, ToolSet, ToolSetError},
+    wire::Json,
+};
+
+type Execute = Arc<dyn Fn(Json) -> Pin<Box<dyn Future<Output = Result<Json, ToolError>> + Send>> + Send + Sync>;
+
+/// Why a tool failed, in words for the model.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct ToolError(pub String);
+
+/// An agent as a remote runtime would run it.
+#[derive(Clone)]
+pub struct Agent {
+    pub(crate) id: String,
+    pub(crate) model: Arc<dyn StepModel>,
+    pub(crate) system: Option<String>,
+    pub(crate) boot_delay: Duration,
+    pub(crate) tools: Vec<Tool>,
+    execute: HashMap<String, Execute>,
+}
+
+impl Agent {
+    /// An agent of this id (the `taskIdentifier` of its sessions).
+    pub fn new(id: impl Into<String>, model: impl StepModel) -> Self {
+        Self {
+            id: id.into(),
+            model: Arc::new(model),
+            system: None,
+            boot_delay: Duration::ZERO,
+            tools: Vec::new(),
+            execute: HashMap::new(),
+        }
+    }
+
+    /// How long a run takes to boot.
+    #[must_use]
+    pub fn boot_delay(mut self, delay: Duration) -> Self {
+        self.boot_delay = delay;
+        self
+    }
+
+    /// Instructions to the model.
+    #[must_use]
+    pub fn system(mut self, system: impl Into<String>) -> Self {
+        self.system = Some(system.into());
+        self
+    }
+
+    /// A tool, and what it does.
+    #[must_use]
+    pub fn tool<F, Fut>(mut self, tool: Tool, execute: F) -> Self
+    where
+        F: Fn(Json) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Json, ToolError>> + Send + 'static,
+    {
+        let name = tool.name().to_owned();
+        self.tools.push(tool);
+        self.execute.insert(name, Arc::new(move |input| Box::pin(execute(input))));
+        self
+    }
+
+    pub(crate) fn tool_set(&self) -> Result<ToolSet, ToolSetError> {
+        ToolSet::new(self.tools.iter().cloned())
+    }
+
+    pub(crate) async fn execute(&self, tool: &str, input: Json) -> Result<Json, ToolError> {
+        match self.execute.get(tool) {
+            Some(execute) => execute(input).await,
+            None => Err(ToolError(format!("the agent has no tool {tool:?}"))),
+        }
+    }
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent").field("id", &self.id).finish_non_exhaustive()
+    }
+}

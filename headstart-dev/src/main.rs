@@ -1,0 +1,46 @@
+//! `headstart-dev`: the embedded platform for front ends and servers in other processes.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+use headstart_dev::{Agent, DevPlatform};
+use headstart_providers::{Script, Scripted};
+use tracing_subscriber::EnvFilter;
+
+/// Serves the sessions API with one scripted agent.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Port on 127.0.0.1.
+    #[arg(long, default_value_t = 4500)]
+    port: u16,
+    /// Id of the agent.
+    #[arg(long, default_value = "my-agent")]
+    agent: String,
+    /// How long its runs take to boot, in milliseconds.
+    #[arg(long, default_value_t = 900)]
+    boot_ms: u64,
+    /// Keeps streams in this folder instead of in memory.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+}
+
+#[tokio::main]
+#[allow(clippy::print_stdout, reason = "it is a program")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("headstart_dev=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let args = Args::parse();
+    let model = Scripted::new(|_| {
+        Script::new().pause(Duration::from_millis(30)).text("Hello from the agent: this is a scripted answer.")
+    });
+    let agent = Agent::new(args.agent, model).boot_delay(Duration::from_millis(args.boot_ms));
+    let mut platform = DevPlatform::builder().port(args.port).agent(agent);
+    if let Some(dir) = args.data_dir {
+        platform = platform.data_dir(dir);
+    }
+    let platform = platform.start().await?;
+    println!("export TRIGGER_API_URL={}", platform.url());
+    println!("export TRIGGER_SECRET_KEY={}", platform.secret_key());
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

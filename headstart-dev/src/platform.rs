@@ -1,0 +1,313 @@
+//! The platform: sessions and runs, and what keeps them together.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use headstart_core::wire::ModelMessage;
+use serde_json::Value;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Agent, DevEvent, DevEventKind,
+    events::Events,
+    routes,
+    run::{self, RunInput},
+    store::Store,
+    token,
+};
+
+/// Why the platform did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A port or folder cannot be used.
+    #[error("cannot start: {0}")]
+    Io(#[from] io::Error),
+    /// The stream store does not come up.
+    #[error("the stream store does not start: {0}")]
+    Store(String),
+    /// No HTTP client.
+    #[error("no HTTP client: {0}")]
+    Http(#[from] reqwest::Error),
+    /// An agent's tools are not sound.
+    #[error("agent {0:?}: {1}")]
+    Agent(String, headstart_core::step::ToolSetError),
+}
+
+/// A running platform. It stops when this is dropped.
+#[derive(Debug)]
+pub struct DevPlatform {
+    state: Arc<State>,
+    url: String,
+    stop: CancellationToken,
+}
+
+/// Builds a [`DevPlatform`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct DevPlatformBuilder {
+    port: u16,
+    secret_key: String,
+    data_dir: Option<PathBuf>,
+    agents: Vec<Agent>,
+}
+
+impl DevPlatform {
+    /// With defaults: any port, in memory, no agent.
+    pub fn builder() -> DevPlatformBuilder {
+        DevPlatformBuilder {
+            port: 0,
+            secret_key: "tr_dev_headstart0embedded0platform".to_owned(),
+            data_dir: None,
+            agents: Vec::new(),
+        }
+    }
+
+    /// Its address: the `TRIGGER_API_URL` of its clients.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The `TRIGGER_SECRET_KEY` of its clients.
+    #[must_use]
+    pub fn secret_key(&self) -> &str {
+        &self.state.secret_key
+    }
+
+    /// A token that reads and writes a chat's session for an hour, as a browser gets it.
+    #[must_use]
+    pub fn mint_token(&self, chat: &str) -> String {
+        self.state.mint_token(chat)
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<DevEvent> {
+        self.state.events.follow()
+    }
+
+    /// What has happened in a chat.
+    #[must_use]
+    pub fn events_of(&self, chat: &str) -> Vec<DevEvent> {
+        self.state.events.of(chat)
+    }
+
+    /// Stops it, its runs and its streams.
+    pub fn shutdown(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl Drop for DevPlatform {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl DevPlatformBuilder {
+    /// The port on 127.0.0.1; 0 for any.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// The key that servers use.
+    pub fn secret_key(mut self, key: impl Into<String>) -> Self {
+        self.secret_key = key.into();
+        self
+    }
+
+    /// Keeps streams in this folder instead of in memory. Sessions themselves are always in memory.
+    pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(dir.into());
+        self
+    }
+
+    /// An agent that serves the sessions of its id.
+    pub fn agent(mut self, agent: Agent) -> Self {
+        self.agents.push(agent);
+        self
+    }
+
+    /// Starts the platform.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(self) -> Result<DevPlatform, StartError> {
+        let mut agents = HashMap::new();
+        for agent in self.agents {
+            agent.tool_set().map_err(|error| StartError::Agent(agent.id.clone(), error))?;
+            agents.insert(agent.id.clone(), agent);
+        }
+        let stop = CancellationToken::new();
+        let state = Arc::new(State {
+            secret_key: self.secret_key,
+            store: Store::start(self.data_dir, stop.clone()).await?,
+            events: Events::new(),
+            agents,
+            sessions: Mutex::default(),
+            stop: stop.clone(),
+        });
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.port)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let serve = axum::serve(listener, routes::router(state.clone()));
+        let until = stop.clone();
+        tokio::spawn(async move {
+            // Open subscriptions would hold a graceful end up for a minute.
+            tokio::select! {
+                served = serve => drop(served),
+                () = until.cancelled() => {}
+            }
+        });
+        Ok(DevPlatform { state, url, stop })
+    }
+}
+
+/// What routes and runs share.
+pub(crate) struct State {
+    pub(crate) secret_key: String,
+    pub(crate) store: Store,
+    pub(crate) events: Events,
+    pub(crate) agents: HashMap<String, Agent>,
+    sessions: Mutex<Sessions>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Sessions {
+    by_key: HashMap<String, Session>,
+    /// Friendly id to key.
+    keys: HashMap<String, String>,
+}
+
+/// One session. Its key is its external id, else its friendly id.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) key: String,
+    pub(crate) external_id: Option<String>,
+    pub(crate) task: String,
+    pub(crate) trigger_config: Value,
+    pub(crate) metadata: Value,
+    pub(crate) tags: Value,
+    pub(crate) closed: Option<String>,
+    pub(crate) expires_at: Option<String>,
+    pub(crate) created_at: SystemTime,
+    pub(crate) run: Option<Run>,
+    pub(crate) claimed_parts: HashSet<String>,
+    /// What the agent remembers between its runs.
+    pub(crate) memory: Arc<tokio::sync::Mutex<Vec<ModelMessage>>>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Run {
+    pub(crate) id: String,
+    pub(crate) payload: Value,
+    pub(crate) inputs: mpsc::UnboundedSender<RunInput>,
+}
+
+impl Run {
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.inputs.is_closed()
+    }
+}
+
+impl Sessions {
+    pub(crate) fn get(&mut self, id: &str) -> Option<&mut Session> {
+        let key = self.keys.get(id).cloned().unwrap_or_else(|| id.to_owned());
+        self.by_key.get_mut(&key)
+    }
+
+    pub(crate) fn find_run(&self, id: &str) -> Option<Run> {
+        self.by_key.values().filter_map(|session| session.run.clone()).find(|run| run.id == id)
+    }
+
+    pub(crate) fn insert(&mut self, session: Session) -> &mut Session {
+        self.keys.insert(session.id.clone(), session.key.clone());
+        self.by_key.entry(session.key.clone()).or_insert(session)
+    }
+}
+
+impl State {
+    /// The sessions; never held over an await.
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn mint_token(&self, key: &str) -> String {
+        let scopes = [format!("read:sessions:{key}"), format!("write:sessions:{key}")];
+        token::sign(&self.secret_key, &scopes, 3600)
+    }
+
+    /// Makes sure that somebody serves the session.
+    pub(crate) fn ensure_run(self: &Arc<Self>, session: &mut Session) -> Run {
+        if let Some(run) = session.run.as_ref().filter(|run| run.is_alive()) {
+            return run.clone();
+        }
+        let mut payload = session.trigger_config["basePayload"].clone();
+        if let Some(fields) = payload.as_object_mut() {
+            fields.insert("sessionId".into(), session.id.clone().into());
+            if let Some(previous) = &session.run {
+                // What the first run was told is not for the next one.
+                for field in ["message", "messages", "trigger"] {
+                    fields.remove(field);
+                }
+                fields.insert("continuation".into(), true.into());
+                fields.insert("previousRunId".into(), previous.id.clone().into());
+            }
+        }
+        let (inputs, received) = mpsc::unbounded_channel();
+        let run = Run { id: random_id("run_", 24), payload, inputs };
+        session.run = Some(run.clone());
+        self.events.tell(&session.key, DevEventKind::RunTriggered, run.id.clone());
+        if let Some(agent) = self.agents.get(&session.task) {
+            let run = run::AgentRun::new(self.clone(), agent.clone(), session, run.payload.clone(), received);
+            let stop = self.stop.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = run.run() => {}
+                    () = stop.cancelled() => {}
+                }
+            });
+        } else {
+            // Nobody serves it: it is as a run that waits for a deployment.
+            let stop = self.stop.clone();
+            tokio::spawn(async move {
+                let _received = received;
+                stop.cancelled().await;
+            });
+        }
+        run
+    }
+}
+
+/// The name of a session's stream.
+pub(crate) fn stream_name(key: &str, io: &str) -> String {
+    format!("/sessions/{key}/{io}")
+}
+
+/// An id that nobody can guess.
+pub(crate) fn random_id(prefix: &str, length: usize) -> String {
+    let mut bytes = vec![0_u8; length];
+    let _ = getrandom::fill(&mut bytes);
+    let letters = bytes.iter().map(|byte| char::from(b"0123456789abcdefghijklmnopqrstuvwxyz"[usize::from(byte % 36)]));
+    prefix.chars().chain(letters).collect()
+}
+
+/// Seconds, as a duration; what is missing is a minute.
+pub(crate) fn seconds(value: &Value) -> Duration {
+    Duration::from_secs(value.as_u64().unwrap_or(60))
+}
