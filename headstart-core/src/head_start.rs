@@ -13,7 +13,10 @@ use crate::{
     authorize::{Authorize, AuthorizeRequest, Grant},
     first_turn::FirstTurn,
     history::HistoryPolicy,
-    http::{Body, BodyFields, FirstTurnRequest, Limits, Problem, ProblemKind, read_request, sse_body, stream_response},
+    http::{
+        Body, BodyFields, FirstTurnRequest, Limits, Problem, ProblemKind, read_request, sse_body,
+        stream_response,
+    },
     rt::{Runtime, TokioRuntime},
     step::{IntoStepRun, StepError, StepErrorKind},
     turn::{
@@ -76,7 +79,10 @@ pub(crate) struct Settings {
 
 impl HeadStart {
     /// Begins with what cannot be left out: the agent's id, and where its sessions are.
-    pub fn builder(agent_id: impl Into<String>, sessions: impl Sessions) -> HeadStartBuilder<Missing, Missing> {
+    pub fn builder(
+        agent_id: impl Into<String>,
+        sessions: impl Sessions,
+    ) -> HeadStartBuilder<Missing, Missing> {
         HeadStartBuilder {
             settings: Settings {
                 agent_id: agent_id.into(),
@@ -246,7 +252,8 @@ impl<A> HeadStartBuilder<A, Missing> {
         let run: Run = Arc::new(move |turn| {
             let step = run(turn);
             Box::pin(async move {
-                let step = step.await.map_err(|error| StepError::new(StepErrorKind::Run, error.to_string()))?;
+                let step =
+                    step.await.map_err(|error| StepError::new(StepErrorKind::Run, error.to_string()))?;
                 Ok(step.into_step_run())
             })
         });
@@ -351,4 +358,3 @@ impl fmt::Debug for Runs {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(String);
-

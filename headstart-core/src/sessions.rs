@@ -38,7 +38,8 @@ pub trait Sessions: Send + Sync + 'static {
     fn subscribe(&self, chat: &ChatId, channel: Channel, after: Option<Seq>) -> RecordStream;
 
     /// What a stream holds now behind `after`, without waiting.
-    fn records(&self, chat: &ChatId, channel: Channel, after: Option<Seq>) -> SessionsFuture<'_, Vec<Record>>;
+    fn records(&self, chat: &ChatId, channel: Channel, after: Option<Seq>)
+    -> SessionsFuture<'_, Vec<Record>>;
 
     /// Makes connections ahead of traffic. The default does nothing.
     fn warm(&self) -> SessionsFuture<'_, ()> {

@@ -28,7 +28,11 @@ pub(crate) struct Prepared {
     pub(crate) metadata: Option<Json>,
 }
 
-pub(crate) fn prepare(settings: &Settings, mut request: FirstTurnRequest, grant: Grant) -> Result<Prepared, Problem> {
+pub(crate) fn prepare(
+    settings: &Settings,
+    mut request: FirstTurnRequest,
+    grant: Grant,
+) -> Result<Prepared, Problem> {
     let messages = settings
         .history
         .select(std::mem::take(&mut request.messages))
@@ -172,8 +176,11 @@ impl Object {
     }
 
     fn into_json(self) -> Json {
-        let fields: Vec<String> =
-            self.0.iter().map(|(name, value)| format!("{}:{}", Json::string(name).as_str(), value.as_str())).collect();
+        let fields: Vec<String> = self
+            .0
+            .iter()
+            .map(|(name, value)| format!("{}:{}", Json::string(name).as_str(), value.as_str()))
+            .collect();
         let text = format!("{{{}}}", fields.join(","));
         RawValue::from_string(text).map(Json::from).unwrap_or_default()
     }

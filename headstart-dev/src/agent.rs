@@ -7,7 +7,8 @@ use headstart_core::{
     wire::Json,
 };
 
-type Execute = Arc<dyn Fn(Json) -> Pin<Box<dyn Future<Output = Result<Json, ToolError>> + Send>> + Send + Sync>;
+type Execute =
+    Arc<dyn Fn(Json) -> Pin<Box<dyn Future<Output = Result<Json, ToolError>> + Send>> + Send + Sync>;
 
 /// Why a tool failed, in words for the model.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -31,7 +31,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let args = Args::parse();
     let model = Scripted::new(|_| {
-        Script::new().pause(Duration::from_millis(30)).text("Hello from the agent: this is a scripted answer.")
+        Script::new()
+            .pause(Duration::from_millis(30))
+            .text("Hello from the agent: this is a scripted answer.")
     });
     let agent = Agent::new(args.agent, model).boot_delay(Duration::from_millis(args.boot_ms));
     let mut platform = DevPlatform::builder().port(args.port).agent(agent);

@@ -303,7 +303,8 @@ pub(crate) fn stream_name(key: &str, io: &str) -> String {
 pub(crate) fn random_id(prefix: &str, length: usize) -> String {
     let mut bytes = vec![0_u8; length];
     let _ = getrandom::fill(&mut bytes);
-    let letters = bytes.iter().map(|byte| char::from(b"0123456789abcdefghijklmnopqrstuvwxyz"[usize::from(byte % 36)]));
+    let letters =
+        bytes.iter().map(|byte| char::from(b"0123456789abcdefghijklmnopqrstuvwxyz"[usize::from(byte % 36)]));
     prefix.chars().chain(letters).collect()
 }
 

@@ -96,7 +96,8 @@ enum Caller {
 
 impl Caller {
     fn of(state: &State, headers: &HeaderMap) -> Result<Self, Problem> {
-        let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let bearer =
+            headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let bearer = bearer.strip_prefix("Bearer ").unwrap_or(bearer).trim();
         if bearer.is_empty() {
             return Err(problem(401, "Invalid or Missing API key"));
@@ -104,7 +105,9 @@ impl Caller {
         if bearer == state.secret_key {
             return Ok(Self::Server);
         }
-        token::scopes(&state.secret_key, bearer).map(Self::Token).ok_or_else(|| problem(401, "Invalid API key"))
+        token::scopes(&state.secret_key, bearer)
+            .map(Self::Token)
+            .ok_or_else(|| problem(401, "Invalid API key"))
     }
 
     fn server_only(&self) -> Result<(), Problem> {
@@ -118,7 +121,9 @@ impl Caller {
         let all = format!("{action}:sessions");
         match self {
             Self::Server => Ok(()),
-            Self::Token(scopes) if scopes.iter().any(|scope| *scope == all || *scope == format!("{all}:{key}")) => {
+            Self::Token(scopes)
+                if scopes.iter().any(|scope| *scope == all || *scope == format!("{all}:{key}")) =>
+            {
                 Ok(())
             }
             Self::Token(_) => Err(problem(403, "Unauthorized")),
@@ -128,7 +133,8 @@ impl Caller {
 
 /// A size that is stated and small enough; the body of a request without one is not even read.
 fn check_length(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     match length {
         Some(length) if length <= most => Ok(()),
         _ => Err(problem(413, "Request body too large")),
@@ -225,7 +231,8 @@ async fn create(Shared(state): Platform, headers: HeaderMap, body: Bytes) -> Ans
 }
 
 fn item(session: &Session) -> Value {
-    let created = session.created_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let created =
+        session.created_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
     json!({
         "id": session.id,
         "externalId": session.external_id,
@@ -258,7 +265,9 @@ async fn retrieve(Shared(state): Platform, Path(id): Path<String>, headers: Head
 async fn close(Shared(state): Platform, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Answer {
     check_length(&headers, 1024)?;
     Caller::of(&state, &headers)?.server_only()?;
-    let reason = serde_json::from_slice::<Value>(&body).ok().and_then(|body| Some(body["reason"].as_str()?.to_owned()));
+    let reason = serde_json::from_slice::<Value>(&body)
+        .ok()
+        .and_then(|body| Some(body["reason"].as_str()?.to_owned()));
     let mut sessions = state.sessions();
     let session = sessions.get(&id).ok_or_else(|| problem(404, "Session not found"))?;
     session.closed.get_or_insert_with(|| reason.unwrap_or_default());
@@ -307,7 +316,11 @@ async fn open(Shared(state): Platform, Path((id, io)): Path<(String, String)>, h
     check_io(&io)?;
     let caller = Caller::of(&state, &headers)?;
     let key = stream_key(&state, &id)?;
-    if io == "out" { caller.server_only()? } else { caller.may("write", &key)? }
+    if io == "out" {
+        caller.server_only()?
+    } else {
+        caller.may("write", &key)?
+    }
     if state.sessions().get(&id).is_some_and(|session| session.closed.is_some()) {
         return Err(problem(400, "Cannot initialize a channel on a closed session"));
     }
@@ -320,7 +333,8 @@ async fn open(Shared(state): Platform, Path((id, io)): Path<(String, String)>, h
         ("x-s2-flush-interval-ms", "100".to_owned()),
         ("x-s2-max-retries", "10".to_owned()),
     ] {
-        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| problem(500, "Internal Server Error"))?;
+        let value =
+            HeaderValue::from_bytes(value.as_bytes()).map_err(|_| problem(500, "Internal Server Error"))?;
         response.headers_mut().insert(name, value);
     }
     Ok(response)
@@ -340,7 +354,11 @@ async fn append(
     let (key, run) = {
         let mut sessions = state.sessions();
         let session = sessions.get(&id).ok_or_else(|| problem(404, "Resource not found"))?;
-        if io == "out" { caller.server_only()? } else { caller.may("write", &session.key)? }
+        if io == "out" {
+            caller.server_only()?
+        } else {
+            caller.may("write", &session.key)?
+        }
         if session.closed.is_some() {
             let closed = json!({"ok": false, "error": "The session is closed", "code": "session_closed"});
             return Ok((StatusCode::CONFLICT, Json(closed)).into_response());
@@ -367,7 +385,11 @@ async fn append(
     Ok(Json(json!({ "ok": true, "seq": seq })).into_response())
 }
 
-async fn subscribe(Shared(state): Platform, Path((id, io)): Path<(String, String)>, headers: HeaderMap) -> Answer {
+async fn subscribe(
+    Shared(state): Platform,
+    Path((id, io)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Answer {
     check_io(&io)?;
     let caller = Caller::of(&state, &headers)?;
     let key = stream_key(&state, &id)?;
@@ -379,11 +401,13 @@ async fn subscribe(Shared(state): Platform, Path((id, io)): Path<(String, String
         Some(_) => return Err(problem(400, "Invalid timeout seconds")),
     };
     let stream = stream_name(&key, &io);
-    let is_settled = io == "out" && text("x-peek-settled") == Some("1") && is_settled(&state, &stream).await?;
+    let is_settled =
+        io == "out" && text("x-peek-settled") == Some("1") && is_settled(&state, &stream).await?;
     if is_settled {
         wait = 0;
     }
-    let digits = |id: &str| id.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u64>().ok();
+    let digits =
+        |id: &str| id.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u64>().ok();
     let seq = text("last-event-id").and_then(digits).map_or(0, |seq| seq + 1);
     let events = state.store.follow(&stream, seq, wait).await?;
     let mut response = Response::new(Body::from_stream(events));
@@ -429,7 +453,8 @@ async fn records(
     let shown = |record: &StoredRecord| {
         let body: Value = serde_json::from_str(&record.body).unwrap_or_default();
         let or_empty = |value: &Value| if value.is_null() { Value::from("") } else { value.clone() };
-        let mut shown = json!({"data": or_empty(&body["data"]), "id": or_empty(&body["id"]), "seqNum": record.seq_num});
+        let mut shown =
+            json!({"data": or_empty(&body["data"]), "id": or_empty(&body["id"]), "seqNum": record.seq_num});
         if !record.headers.is_empty() {
             shown["headers"] = json!(record.headers);
         }

@@ -95,7 +95,9 @@ impl AgentRun {
             self.last_seq = Some(seq);
             let Ok(input) = serde_json::from_str::<Input>(&text) else { continue };
             let next = match input {
-                Input::Handover { partial_assistant_message, message_id, is_final } if is_waiting_for_handover => {
+                Input::Handover { partial_assistant_message, message_id, is_final }
+                    if is_waiting_for_handover =>
+                {
                     is_waiting_for_handover = false;
                     self.handover(partial_assistant_message, message_id, is_final).await
                 }
@@ -122,11 +124,17 @@ impl AgentRun {
 
     // ── turns ───────────────────────────────────────────────────────────────────────────────────────
 
-    async fn handover(&mut self, partial: Value, id: Option<String>, is_final: bool) -> Result<Next, StoreError> {
+    async fn handover(
+        &mut self,
+        partial: Value,
+        id: Option<String>,
+        is_final: bool,
+    ) -> Result<Next, StoreError> {
         self.tell(DevEventKind::HandoverReceived, if is_final { "final" } else { "" });
         let history: Vec<UiMessage> =
             serde_json::from_value(self.payload["headStartMessages"].clone()).unwrap_or_default();
-        let history = to_model_messages(&history).map(|conversation| conversation.messages).unwrap_or_default();
+        let history =
+            to_model_messages(&history).map(|conversation| conversation.messages).unwrap_or_default();
         let partial: Vec<ModelMessage> = serde_json::from_value(partial).unwrap_or_default();
         let says_nothing = partial.iter().all(|message| match message {
             ModelMessage::Assistant(message) => message.content.is_empty(),
@@ -150,7 +158,8 @@ impl AgentRun {
     async fn message(&mut self, payload: &Value) -> Result<Next, StoreError> {
         self.tell(DevEventKind::MessageReceived, "");
         if let Ok(message) = serde_json::from_value::<UiMessage>(payload["message"].clone()) {
-            let said = to_model_messages(&[message]).map(|conversation| conversation.messages).unwrap_or_default();
+            let said =
+                to_model_messages(&[message]).map(|conversation| conversation.messages).unwrap_or_default();
             self.memory.lock().await.extend(said);
         }
         self.turn(random_id("", 16), Vec::new()).await
@@ -319,7 +328,8 @@ impl Answer {
         }
         self.write(&chunks).await?;
         let said = recorder.messages();
-        let pending: Vec<String> = recorder.pending_calls().iter().map(|call| call.tool_call_id.clone()).collect();
+        let pending: Vec<String> =
+            recorder.pending_calls().iter().map(|call| call.tool_call_id.clone()).collect();
         let calls = approved_calls(&said, &pending);
         self.memory.lock().await.extend(said);
         Ok((calls, reason))
@@ -369,7 +379,8 @@ impl Answer {
 
     /// Runs a call whose input is exactly what the agent's own schema makes of it.
     async fn run_tool(&self, tools: &ToolSet, call: &ToolCallPart) -> Result<Json, String> {
-        let tool = tools.get(&call.tool_name).ok_or_else(|| format!("there is no tool {:?}", call.tool_name))?;
+        let tool =
+            tools.get(&call.tool_name).ok_or_else(|| format!("there is no tool {:?}", call.tool_name))?;
         let checked = check_tool_input(tool, call.input.as_str()).map_err(|(_, why)| why)?;
         if checked.to_value() != call.input.to_value() {
             return Err("Approved tool input does not match the validated schema output.".to_owned());

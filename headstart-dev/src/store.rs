@@ -53,7 +53,10 @@ impl From<reqwest::Error> for StoreError {
 
 impl Store {
     /// Starts the server, in memory or on disk. It ends with `stop`.
-    pub(crate) async fn start(data_dir: Option<PathBuf>, stop: CancellationToken) -> Result<Self, StartError> {
+    pub(crate) async fn start(
+        data_dir: Option<PathBuf>,
+        stop: CancellationToken,
+    ) -> Result<Self, StartError> {
         let failed = |error: &dyn std::fmt::Display| StartError::Store(error.to_string());
         let objects: Arc<dyn ObjectStore> = match data_dir {
             Some(dir) => {
@@ -62,8 +65,10 @@ impl Store {
             }
             None => Arc::new(InMemory::new()),
         };
-        let settings =
-            slatedb::Settings { flush_interval: Some(Duration::from_millis(5)), ..slatedb::Settings::default() };
+        let settings = slatedb::Settings {
+            flush_interval: Some(Duration::from_millis(5)),
+            ..slatedb::Settings::default()
+        };
         let db = slatedb::Db::builder("", objects).with_settings(settings).build().await;
         let db = db.map_err(|error| failed(&error))?;
         let backend = Backend::new(db, bytesize::ByteSize::b(INFLIGHT));
@@ -82,10 +87,20 @@ impl Store {
         Ok(Self { http, origin })
     }
 
-    fn request(&self, method: reqwest::Method, stream: &str, query: &str, format: &str) -> reqwest::RequestBuilder {
+    fn request(
+        &self,
+        method: reqwest::Method,
+        stream: &str,
+        query: &str,
+        format: &str,
+    ) -> reqwest::RequestBuilder {
         let stream = utf8_percent_encode(stream, NON_ALPHANUMERIC);
         let url = format!("{}/v1/streams/{stream}/records{query}", self.origin);
-        self.http.request(method, url).bearer_auth("ignored").header("s2-basin", BASIN).header("s2-format", format)
+        self.http
+            .request(method, url)
+            .bearer_auth("ignored")
+            .header("s2-basin", BASIN)
+            .header("s2-format", format)
     }
 
     /// Writes records; gives the position of the first.

@@ -47,7 +47,9 @@ impl StepModel for Scripted {
         let events = stream::iter(events(lines)).then(move |event| async move {
             if matches!(
                 event,
-                StepEvent::TextDelta { .. } | StepEvent::ReasoningDelta { .. } | StepEvent::ToolInputDelta { .. }
+                StepEvent::TextDelta { .. }
+                    | StepEvent::ReasoningDelta { .. }
+                    | StepEvent::ToolInputDelta { .. }
             ) {
                 sleep(pause).await;
             }
@@ -121,7 +123,12 @@ impl Script {
 
     /// Then a call of a tool; a script with calls ends as one that wants them run.
     #[must_use]
-    pub fn tool_call(mut self, id: impl Into<String>, name: impl Into<String>, input: impl Into<String>) -> Self {
+    pub fn tool_call(
+        mut self,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        input: impl Into<String>,
+    ) -> Self {
         self.lines.push(Line::ToolCall { id: id.into(), name: name.into(), input: input.into() });
         self
     }

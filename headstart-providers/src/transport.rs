@@ -136,7 +136,8 @@ impl<D: Decode> Call<D> {
             if let Err(error) = self.advance().await {
                 // What was said cannot be unsaid: only a call that said nothing may be made again.
                 let may_retry = !self.has_begun && self.tries < TRIES && error.is_retryable();
-                let wait = error.retry_after().unwrap_or(FIRST_WAIT * 2_u32.pow(self.tries.saturating_sub(1)));
+                let wait =
+                    error.retry_after().unwrap_or(FIRST_WAIT * 2_u32.pow(self.tries.saturating_sub(1)));
                 if !may_retry || wait > MAX_WAIT {
                     return Some(Err(error));
                 }
@@ -152,7 +153,9 @@ impl<D: Decode> Call<D> {
     /// Reads an answer that is over to its last byte, beside everything else: only then can its connection
     /// be used again, and the provider does not take us for gone.
     fn release(&mut self) {
-        if let (Some(mut response), Ok(runtime)) = (self.response.take(), tokio::runtime::Handle::try_current()) {
+        if let (Some(mut response), Ok(runtime)) =
+            (self.response.take(), tokio::runtime::Handle::try_current())
+        {
             runtime.spawn(async move {
                 let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
                 // One that does not end is dropped.

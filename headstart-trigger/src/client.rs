@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use headstart_core::{
     Sessions,
-    sessions::{Appended, Channel, Opened, OutWriter, RecordStream, SessionsError, SessionsErrorKind, SessionsFuture},
+    sessions::{
+        Appended, Channel, Opened, OutWriter, RecordStream, SessionsError, SessionsErrorKind, SessionsFuture,
+    },
     wire::{ChatId, CreateSession, Json, Record, RecordBody, Seq},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -15,7 +17,9 @@ use tracing::debug;
 use crate::{
     ConfigError, TriggerClientBuilder,
     http::{Answer, Http},
-    out_writer, s2::S2Clients, subscribe,
+    out_writer,
+    s2::S2Clients,
+    subscribe,
 };
 
 /// Talks to Trigger.dev. Cheap to clone.
@@ -93,7 +97,8 @@ impl TriggerClient {
         after: Option<Seq>,
     ) -> Result<Vec<Record>, SessionsError> {
         let query = after.map(|seq| format!("?afterEventId={seq}")).unwrap_or_default();
-        let path = format!("/realtime/v1/sessions/{}/{}/records{query}", chat.path_segment(), channel.as_str());
+        let path =
+            format!("/realtime/v1/sessions/{}/{}/records{query}", chat.path_segment(), channel.as_str());
         self.0
             .http
             .send(Method::GET, &path, HeaderMap::new(), Bytes::new(), |answer| {
@@ -129,7 +134,12 @@ impl Sessions for TriggerClient {
         subscribe::subscribe(self.0.http.clone(), chat.clone(), channel, after)
     }
 
-    fn records(&self, chat: &ChatId, channel: Channel, after: Option<Seq>) -> SessionsFuture<'_, Vec<Record>> {
+    fn records(
+        &self,
+        chat: &ChatId,
+        channel: Channel,
+        after: Option<Seq>,
+    ) -> SessionsFuture<'_, Vec<Record>> {
         let chat = chat.clone();
         Box::pin(async move { self.read_records(&chat, channel, after).await })
     }
@@ -188,5 +198,6 @@ impl StoredRecord {
 
 fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, String> {
     // The text of a parse error may quote the answer, which holds a token.
-    serde_json::from_slice(&answer.body).map_err(|error| format!("unreadable answer at column {}", error.column()))
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| format!("unreadable answer at column {}", error.column()))
 }

@@ -126,7 +126,8 @@ impl TriggerClientBuilder {
         if !(base_url.starts_with("http://") || base_url.starts_with("https://")) {
             return Err(ConfigError::BaseUrl);
         }
-        let from_env = || var("TRIGGER_SECRET_KEY").or_else(|| var("TRIGGER_ACCESS_TOKEN")).map(SecretKey::new);
+        let from_env =
+            || var("TRIGGER_SECRET_KEY").or_else(|| var("TRIGGER_ACCESS_TOKEN")).map(SecretKey::new);
         let key = self.secret_key.or_else(from_env).ok_or(ConfigError::MissingKey)?;
         let branch = self
             .preview_branch
@@ -145,7 +146,8 @@ impl TriggerClientBuilder {
         headers.insert("x-trigger-api-version", HeaderValue::from_static(API_VERSION));
         headers.insert("x-trigger-realtime-streams-version", HeaderValue::from_static("v2"));
         if let Some(branch) = branch {
-            let branch = HeaderValue::from_str(&branch).map_err(|_| ConfigError::Header("the preview branch"))?;
+            let branch =
+                HeaderValue::from_str(&branch).map_err(|_| ConfigError::Header("the preview branch"))?;
             headers.insert("x-trigger-branch", branch);
         }
 

@@ -62,7 +62,10 @@ impl Http {
             };
             let pause = failure.wait.unwrap_or(wait).max(Duration::from_millis(10));
             if !failure.may_retry || Instant::now() + pause >= until {
-                return Err(SessionsError::new(failure.kind, format!("{method} {path}: {}", failure.message)));
+                return Err(SessionsError::new(
+                    failure.kind,
+                    format!("{method} {path}: {}", failure.message),
+                ));
             }
             debug!(%method, path, why = failure.message, "trying again");
             sleep(pause).await;

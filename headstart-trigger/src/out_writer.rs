@@ -35,7 +35,12 @@ pub(crate) async fn open(
     Ok(match place.sdk_key() {
         Some(key) => {
             let session = open_session(clients, &key, &place)?;
-            Box::new(SdkWriter { session: Some(session), clients: clients.clone(), key, linger: place.linger })
+            Box::new(SdkWriter {
+                session: Some(session),
+                clients: clients.clone(),
+                key,
+                linger: place.linger,
+            })
         }
         None => {
             debug!(%chat, "the stream store is behind a path; writing over plain HTTP");
@@ -75,14 +80,14 @@ impl Place {
         let endpoint = self.endpoint.trim_end_matches('/');
         let origin = endpoint.strip_suffix("/v1").unwrap_or(endpoint);
         let (_, authority) = origin.split_once("://")?;
-        let key =
-            S2Key { origin: origin.to_owned(), basin: self.basin.clone(), token: self.token.clone() };
+        let key = S2Key { origin: origin.to_owned(), basin: self.basin.clone(), token: self.token.clone() };
         (!authority.contains('/')).then_some(key)
     }
 }
 
 fn open_session(clients: &S2Clients, key: &S2Key, place: &Place) -> Result<AppendSession, SessionsError> {
-    let invalid = |error: String| SessionsError::new(SessionsErrorKind::Malformed, format!("stream store: {error}"));
+    let invalid =
+        |error: String| SessionsError::new(SessionsErrorKind::Malformed, format!("stream store: {error}"));
     let client = clients.get(key.clone())?;
     let basin = place.basin.parse().map_err(|error| invalid(format!("{error}")))?;
     let stream = place.stream.parse().map_err(|error| invalid(format!("{error}")))?;
@@ -103,7 +108,8 @@ impl OutWriter for SdkWriter {
             let rejected = |error: String| SessionsError::new(SessionsErrorKind::Rejected, error);
             let records = batch.into_iter().map(AppendRecord::new).collect::<Result<Vec<_>, _>>();
             let records = records.map_err(|error| rejected(error.to_string()))?;
-            let records = AppendRecordBatch::try_from_iter(records).map_err(|error| rejected(error.to_string()))?;
+            let records =
+                AppendRecordBatch::try_from_iter(records).map_err(|error| rejected(error.to_string()))?;
             let mut input = AppendInput::new(records);
             if let Some(seq) = match_seq {
                 input = input.with_match_seq_num(seq);
@@ -163,9 +169,13 @@ impl OutWriter for JsonWriter {
                 seq_num: Seq,
             }
             let unavailable = |error: &reqwest::Error| {
-                SessionsError::new(SessionsErrorKind::Unavailable, format!("append to the stream store: {error}"))
+                SessionsError::new(
+                    SessionsErrorKind::Unavailable,
+                    format!("append to the stream store: {error}"),
+                )
             };
-            let records = batch.iter().map(|body| Record { body: std::str::from_utf8(body).unwrap_or_default() });
+            let records =
+                batch.iter().map(|body| Record { body: std::str::from_utf8(body).unwrap_or_default() });
             let body = Body { records: records.collect(), match_seq_num: match_seq };
             let body = serde_json::to_vec(&body)
                 .map_err(|error| SessionsError::new(SessionsErrorKind::Rejected, error.to_string()))?;
@@ -190,11 +200,15 @@ impl OutWriter for JsonWriter {
                     .without_side_effects());
             }
             if !status.is_success() {
-                return Err(SessionsError::new(status_kind(status), format!("stream store: status {status}")));
+                return Err(SessionsError::new(
+                    status_kind(status),
+                    format!("stream store: status {status}"),
+                ));
             }
             let bytes = response.bytes().await.map_err(|error| unavailable(&error))?;
-            let ack: Ack = serde_json::from_slice(&bytes)
-                .map_err(|_| SessionsError::new(SessionsErrorKind::Malformed, "stream store: unreadable ack"))?;
+            let ack: Ack = serde_json::from_slice(&bytes).map_err(|_| {
+                SessionsError::new(SessionsErrorKind::Malformed, "stream store: unreadable ack")
+            })?;
             Ok(Written { first: ack.start.seq_num, last: ack.end.seq_num.saturating_sub(1) })
         })
     }

@@ -35,12 +35,11 @@ impl S2Clients {
     pub(crate) fn get(&self, key: S2Key) -> Result<S2, SessionsError> {
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         clients.retain(|(_, since, _)| since.elapsed() < MAX_AGE);
-        if let Some(at) = clients.iter().position(|(other, ..)| *other == key) {
-            if let Some(found) = clients.remove(at) {
-                let client = found.2.clone();
-                clients.push_back(found);
-                return Ok(client);
-            }
+        let known = clients.iter().position(|(other, ..)| *other == key);
+        if let Some(found) = known.and_then(|at| clients.remove(at)) {
+            let client = found.2.clone();
+            clients.push_back(found);
+            return Ok(client);
         }
         let client = connect(&key)?;
         if clients.len() == MAX_CLIENTS {
@@ -58,7 +57,8 @@ impl S2Clients {
 }
 
 fn connect(key: &S2Key) -> Result<S2, SessionsError> {
-    let invalid = |error: String| SessionsError::new(SessionsErrorKind::Malformed, format!("stream store: {error}"));
+    let invalid =
+        |error: String| SessionsError::new(SessionsErrorKind::Malformed, format!("stream store: {error}"));
     let endpoints = S2Endpoints::for_endpoint(&key.origin).map_err(|error| invalid(error.to_string()))?;
     // A copy of a record is harmless: readers know it by its id. A lost one is not.
     let retry = RetryConfig::new().with_append_retry_policy(AppendRetryPolicy::All);

@@ -19,7 +19,15 @@ use crate::http::{Http, status_kind};
 const MAX_EVENT: usize = 16 * 1024 * 1024;
 
 pub(crate) fn subscribe(http: Arc<Http>, chat: ChatId, channel: Channel, after: Option<Seq>) -> RecordStream {
-    let subscription = Subscription { http, chat, channel, after, response: None, decoder: Decoder::new(MAX_EVENT), ready: VecDeque::new() };
+    let subscription = Subscription {
+        http,
+        chat,
+        channel,
+        after,
+        response: None,
+        decoder: Decoder::new(MAX_EVENT),
+        ready: VecDeque::new(),
+    };
     stream::unfold(Some(subscription), |subscription| async move {
         let mut subscription = subscription?;
         match subscription.next().await {
@@ -63,10 +71,19 @@ impl Subscription {
                 }
             };
             match chunk {
-                Ok(Ok(Some(bytes))) => self.decoder.feed(&bytes).map_err(|_| malformed("an event is too large"))?,
+                Ok(Ok(Some(bytes))) => {
+                    self.decoder.feed(&bytes).map_err(|_| malformed("an event is too large"))?
+                }
                 Ok(Ok(None)) => return Ok(None),
-                Ok(Err(error)) => return Err(SessionsError::new(SessionsErrorKind::Unavailable, error.to_string())),
-                Err(_) => return Err(SessionsError::new(SessionsErrorKind::Timeout, "the subscription fell silent")),
+                Ok(Err(error)) => {
+                    return Err(SessionsError::new(SessionsErrorKind::Unavailable, error.to_string()));
+                }
+                Err(_) => {
+                    return Err(SessionsError::new(
+                        SessionsErrorKind::Timeout,
+                        "the subscription fell silent",
+                    ));
+                }
             }
         }
     }
@@ -82,7 +99,9 @@ impl Subscription {
         let connected = timeout(self.http.timeouts.attempt, request.send()).await;
         let response = match connected {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(SessionsError::new(SessionsErrorKind::Unavailable, error.to_string())),
+            Ok(Err(error)) => {
+                return Err(SessionsError::new(SessionsErrorKind::Unavailable, error.to_string()));
+            }
             Err(_) => return Err(SessionsError::new(SessionsErrorKind::Timeout, "no answer in time")),
         };
         let status = response.status();
@@ -116,7 +135,9 @@ impl Subscription {
                 }));
                 Ok(false)
             }
-            "error" => Err(SessionsError::new(SessionsErrorKind::Unavailable, "the stream store reports an error")),
+            "error" => {
+                Err(SessionsError::new(SessionsErrorKind::Unavailable, "the stream store reports an error"))
+            }
             _ => Ok(event.data == "[DONE]"),
         }
     }

@@ -122,7 +122,11 @@ fn tell(part: &ToolPart) -> Option<String> {
     let city = value["city"].as_str().unwrap_or("the city");
     Some(match &*result.tool_name {
         "getWeather" => {
-            format!("- It is **{} °C** and {} in {city}.", value["celsius"], value["sky"].as_str().unwrap_or("fair"))
+            format!(
+                "- It is **{} °C** and {} in {city}.",
+                value["celsius"],
+                value["sky"].as_str().unwrap_or("fair")
+            )
         }
         _ => format!("- It is **{}** in {city}.", value["time"].as_str().unwrap_or("noon")),
     })
@@ -172,7 +176,8 @@ pub(crate) async fn get_time(input: Json) -> Result<Json, ToolError> {
         "Lima" => 19,
         _ => 0,
     };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
     let minutes = (now / 60 + offset * 60) % (24 * 60);
     Ok(Json::from_value(&json!({ "city": city, "time": format!("{:02}:{:02}", minutes / 60, minutes % 60) })))
 }

@@ -12,9 +12,24 @@ macro_rules! files {
 }
 
 const FILES: &[(&str, &str)] = files![
-    "index.html", "style.css", "api.js", "compare.js", "dom.js", "firsttext.js", "lanes.js", "main.js",
-    "markdown.js", "marks.js", "message.js", "part.js", "session.js", "storage.js", "theme.js", "timeline.js",
-    "view.js", "wire.js",
+    "index.html",
+    "style.css",
+    "api.js",
+    "compare.js",
+    "dom.js",
+    "firsttext.js",
+    "lanes.js",
+    "main.js",
+    "markdown.js",
+    "marks.js",
+    "message.js",
+    "part.js",
+    "session.js",
+    "storage.js",
+    "theme.js",
+    "timeline.js",
+    "view.js",
+    "wire.js",
 ];
 
 /// A file of the page.

@@ -68,7 +68,8 @@ impl Timelines {
         let begun = marks.first().map(|(at, ..)| *at);
         let event = |(at, kind, detail): &(Instant, &str, String)| {
             let at = begun.map_or(0.0, |begun| at.duration_since(begun).as_secs_f64() * 1000.0);
-            serde_json::json!({ "at": (at * 10.0).round() / 10.0, "kind": kind, "detail": detail }).to_string()
+            serde_json::json!({ "at": (at * 10.0).round() / 10.0, "kind": kind, "detail": detail })
+                .to_string()
         };
         marks.iter().skip(seen).map(event).collect()
     }
@@ -109,6 +110,9 @@ pub(crate) async fn stream(State(demo): State<Arc<Demo>>, Query(Chat { chat }): 
         }
         None
     });
-    ([(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")], Body::from_stream(events))
+    (
+        [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")],
+        Body::from_stream(events),
+    )
         .into_response()
 }

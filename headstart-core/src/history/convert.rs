@@ -2,10 +2,10 @@
 
 use super::HistoryError;
 use crate::wire::{
-    ApprovalRequestPart, ApprovalRequestType, ApprovalResponsePart, ApprovalResponseType, AssistantPart, CustomPart,
-    CustomType, FileData, FilePart, FileType, Json, ModelMessage, PartKind, ReasoningFilePart, ReasoningFileType,
-    ReasoningPart, ReasoningType, Role, TextPart, TextType, ToolCallPart, ToolCallType, ToolOutput, ToolPart,
-    ToolResultPart, ToolResultType, UiMessage, UiPart, UserMessage, UserPart, UserRole,
+    ApprovalRequestPart, ApprovalRequestType, ApprovalResponsePart, ApprovalResponseType, AssistantPart,
+    CustomPart, CustomType, FileData, FilePart, FileType, Json, ModelMessage, PartKind, ReasoningFilePart,
+    ReasoningFileType, ReasoningPart, ReasoningType, Role, TextPart, TextType, ToolCallPart, ToolCallType,
+    ToolOutput, ToolPart, ToolResultPart, ToolResultType, UiMessage, UiPart, UserMessage, UserPart, UserRole,
 };
 
 const NO_LONGER_AVAILABLE: &str = "Tool output omitted because the tool is no longer available.";
@@ -133,7 +133,11 @@ fn address(place: Place, at: usize, part: &UiPart) -> Result<String, HistoryErro
         Some("https" | "http") => url.parse::<http::Uri>().is_ok_and(|uri| uri.host().is_some()),
         _ => false,
     };
-    if is_sound { Ok(url.to_owned()) } else { Err(place.invalid(at, "its url is no data: or https: address")) }
+    if is_sound {
+        Ok(url.to_owned())
+    } else {
+        Err(place.invalid(at, "its url is no data: or https: address"))
+    }
 }
 
 /// A call, and what became of it.
@@ -145,12 +149,13 @@ fn tool(place: Place, at: usize, part: &UiPart, name: &str, step: &mut Step) -> 
         "input-streaming" => return Ok(()),
         // The user went on without an answer.
         "approval-requested" if place.is_before_last_user => return Ok(()),
-        "input-available" | "approval-requested" | "approval-responded" | "output-available" | "output-error"
-        | "output-denied" => {}
+        "input-available" | "approval-requested" | "approval-responded" | "output-available"
+        | "output-error" | "output-denied" => {}
         _ => return Err(place.invalid(at, "the tool's state is unknown")),
     }
     let by_provider = part.provider_executed == Some(true);
-    let result_metadata = || part.result_provider_metadata.clone().or_else(|| part.call_provider_metadata.clone());
+    let result_metadata =
+        || part.result_provider_metadata.clone().or_else(|| part.call_provider_metadata.clone());
     let result = |output, provider_options| ToolResultPart {
         r#type: ToolResultType::Value,
         tool_call_id: id.clone(),

@@ -34,10 +34,19 @@ fn with_result(result: &str) -> String {
 #[test]
 fn each_state_of_a_tool_becomes_what_a_model_can_be_shown() {
     for (part, expected) in [
-        (tool("output-available", json!({"output": {"t": 1}})), with_result(r#"{"type":"json","value":{"t":1}}"#)),
-        (tool("output-available", json!({"output": "sunny"})), with_result(r#"{"type":"text","value":"sunny"}"#)),
+        (
+            tool("output-available", json!({"output": {"t": 1}})),
+            with_result(r#"{"type":"json","value":{"t":1}}"#),
+        ),
+        (
+            tool("output-available", json!({"output": "sunny"})),
+            with_result(r#"{"type":"text","value":"sunny"}"#),
+        ),
         (tool("output-available", json!({})), with_result(r#"{"type":"json","value":null}"#)),
-        (tool("output-error", json!({"errorText": "down"})), with_result(r#"{"type":"error-text","value":"down"}"#)),
+        (
+            tool("output-error", json!({"errorText": "down"})),
+            with_result(r#"{"type":"error-text","value":"down"}"#),
+        ),
         (
             tool("output-denied", json!({"approval": {"id": "p", "approved": false, "reason": "no"}})),
             with_result(r#"{"type":"error-text","value":"no"}"#),
@@ -68,7 +77,8 @@ fn steps_become_messages_of_their_own() {
         {"type": "step-start"}, {"type": "text", "text": "a"}, tool("output-available", json!({"output": 1})),
         {"type": "step-start"}, {"type": "text", "text": "b"},
     ]);
-    let step = with_result(r#"{"type":"json","value":1}"#).replace(CALL, &format!(r#"{{"type":"text","text":"a"}},{CALL}"#));
+    let step = with_result(r#"{"type":"json","value":1}"#)
+        .replace(CALL, &format!(r#"{{"type":"text","text":"a"}},{CALL}"#));
     let expected = format!(
         r#"{},{{"role":"assistant","content":[{{"type":"text","text":"b"}}]}}]"#,
         step.strip_suffix(']').unwrap()
@@ -117,12 +127,15 @@ fn what_cannot_be_sent_says_where_and_why() {
     let error = |parts: Value, role: &str| {
         to_model_messages(&read(json!([{"id": "m", "role": role, "parts": parts}]))).unwrap_err().to_string()
     };
-    let file = |url: &str| json!([{"type": "text", "text": "x"}, {"type": "file", "mediaType": "a/b", "url": url}]);
+    let file =
+        |url: &str| json!([{"type": "text", "text": "x"}, {"type": "file", "mediaType": "a/b", "url": url}]);
     for url in ["nope", "file:///etc/passwd", "https://", "javascript:1", "data:x"] {
         let expected = "part 1 of message 0 is not valid: its url is no data: or https: address";
         assert_eq!(error(file(url), "user"), expected, "{url}");
     }
-    assert!(error(json!([{"type": "tool-w", "state": "input-available"}]), "assistant").contains("toolCallId"));
+    assert!(
+        error(json!([{"type": "tool-w", "state": "input-available"}]), "assistant").contains("toolCallId")
+    );
     assert!(error(json!([]), "system").contains("system message"));
 }
 
@@ -145,7 +158,8 @@ fn by_default_only_the_newest_user_message_is_believed() {
     assert_eq!(selected.iter().map(|message| &*message.id).collect::<Vec<_>>(), ["u2"]);
     assert_eq!(HistoryPolicy::Trusted.select(forged.clone()).unwrap().len(), 4);
 
-    let tool_of_user = read(json!([{"id": "u", "role": "user", "parts": [tool("output-available", json!({}))]}]));
+    let tool_of_user =
+        read(json!([{"id": "u", "role": "user", "parts": [tool("output-available", json!({}))]}]));
     assert!(HistoryPolicy::default().select(tool_of_user).is_err());
     assert_eq!(HistoryPolicy::default().select(forged[3..].to_vec()), Err(HistoryError::Empty));
 }
@@ -164,10 +178,12 @@ fn part() -> impl Strategy<Value = Value> {
         "[a-z]{0,3}".prop_map(|text| json!({"type": "text", "text": text})),
         Just(json!({"type": "step-start"})),
         Just(json!({"type": "reasoning", "text": ""})),
-        (state, 0..4_u8, any::<Option<bool>>(), any::<bool>()).prop_map(|(state, id, approved, by_provider)| {
-            json!({"type": "tool-w", "toolCallId": format!("c{id}"), "state": state, "input": {},
+        (state, 0..4_u8, any::<Option<bool>>(), any::<bool>()).prop_map(
+            |(state, id, approved, by_provider)| {
+                json!({"type": "tool-w", "toolCallId": format!("c{id}"), "state": state, "input": {},
                 "approval": {"id": format!("p{id}"), "approved": approved}, "providerExecuted": by_provider})
-        }),
+            }
+        ),
     ]
 }
 

@@ -54,7 +54,11 @@ impl Body {
 }
 
 /// A body that follows a turn, with a comment whenever nothing else came for `keep_alive`.
-pub(crate) fn sse_body(view: mpsc::Receiver<ViewItem>, runtime: Arc<dyn Runtime>, keep_alive: Duration) -> Body {
+pub(crate) fn sse_body(
+    view: mpsc::Receiver<ViewItem>,
+    runtime: Arc<dyn Runtime>,
+    keep_alive: Duration,
+) -> Body {
     let timer = runtime.sleep(keep_alive);
     Body(Inner::Sse(Sse { view, runtime, keep_alive, timer, is_cut: false, is_over: false }))
 }
@@ -68,7 +72,9 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut self.0 {
-            Inner::Full(bytes) => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|b| Ok(Frame::data(b)))),
+            Inner::Full(bytes) => {
+                Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|b| Ok(Frame::data(b))))
+            }
             Inner::Sse(sse) => sse.poll(cx),
         }
     }

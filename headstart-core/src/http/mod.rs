@@ -8,7 +8,7 @@ mod response;
 pub use body::Body;
 pub(crate) use body::{ViewItem, sse_body};
 pub use problem::{Problem, ProblemKind};
-pub use request::{BodyFields, FirstTurnRequest, Limits, MessageTrigger};
 pub(crate) use request::read_request;
+pub use request::{BodyFields, FirstTurnRequest, Limits, MessageTrigger};
 pub use response::exposed_headers;
 pub(crate) use response::stream_response;

@@ -65,9 +65,11 @@ impl ProblemKind {
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The chat cannot be started now; try again")
             }
-            Self::PlatformTimeout => {
-                (StatusCode::GATEWAY_TIMEOUT, "platform-timeout", "The chat could not be started in time; try again")
-            }
+            Self::PlatformTimeout => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "platform-timeout",
+                "The chat could not be started in time; try again",
+            ),
         }
     }
 

@@ -102,8 +102,8 @@ impl StepRun {
         S: Stream<Item = Result<StepEvent, E>> + Send + 'static,
         E: fmt::Display,
     {
-        let stream = stream
-            .map(|event| event.map_err(|error| StepError::new(StepErrorKind::Run, error.to_string())));
+        let stream =
+            stream.map(|event| event.map_err(|error| StepError::new(StepErrorKind::Run, error.to_string())));
         Self { stream: Box::pin(stream), tools: ToolSet::default() }
     }
 

@@ -4,17 +4,14 @@
 //! stream left open counts as said.
 
 use super::{
-    StepError, StepErrorKind, StepEvent, ToolSet,
-    tool_error::unknown_tool,
-    tool_input::check_tool_input,
+    StepError, StepErrorKind, StepEvent, ToolSet, tool_error::unknown_tool, tool_input::check_tool_input,
 };
 use crate::{
     turn_plan::random_id,
     wire::{
-        AssistantPart, FileData, FilePart, FileType, FinishReason, Json, ModelMessage,
-        ProviderMetadata, ReasoningFilePart, ReasoningFileType, ReasoningPart, ReasoningType, TextPart,
-        TextType, ToolCallPart, ToolCallType, ToolFlags, ToolOutput, ToolPart, ToolResultPart,
-        ToolResultType, UiChunk,
+        AssistantPart, FileData, FilePart, FileType, FinishReason, Json, ModelMessage, ProviderMetadata,
+        ReasoningFilePart, ReasoningFileType, ReasoningPart, ReasoningType, TextPart, TextType, ToolCallPart,
+        ToolCallType, ToolFlags, ToolOutput, ToolPart, ToolResultPart, ToolResultType, UiChunk,
     },
 };
 
@@ -126,7 +123,9 @@ impl Recorder {
         match event {
             E::Start => {}
             E::Finish { reason, paused, .. } => self.finish = Some((reason, paused)),
-            E::TextStart { id, provider_metadata } => self.block_start(Kind::Text, &id, provider_metadata, out),
+            E::TextStart { id, provider_metadata } => {
+                self.block_start(Kind::Text, &id, provider_metadata, out)
+            }
             E::ReasoningStart { id, provider_metadata } => {
                 self.block_start(Kind::Reasoning, &id, provider_metadata, out);
             }
@@ -175,7 +174,10 @@ impl Recorder {
                 self.grow(data.len())?;
                 let url = format!("data:{media_type};base64,{data}");
                 let metadata = provider_metadata.clone();
-                self.show(UiChunk::File { media_type: media_type.clone(), url, provider_metadata: metadata }, out);
+                self.show(
+                    UiChunk::File { media_type: media_type.clone(), url, provider_metadata: metadata },
+                    out,
+                );
                 self.parts.push(Part::Other(AssistantPart::File(FilePart {
                     r#type: FileType::Value,
                     media_type,
@@ -188,7 +190,11 @@ impl Recorder {
                 self.grow(data.len())?;
                 let url = format!("data:{media_type};base64,{data}");
                 let metadata = provider_metadata.clone();
-                let chunk = UiChunk::ReasoningFile { media_type: media_type.clone(), url, provider_metadata: metadata };
+                let chunk = UiChunk::ReasoningFile {
+                    media_type: media_type.clone(),
+                    url,
+                    provider_metadata: metadata,
+                };
                 self.show(chunk, out);
                 self.parts.push(Part::Other(AssistantPart::ReasoningFile(ReasoningFilePart {
                     r#type: ReasoningFileType::Value,
@@ -223,7 +229,9 @@ impl Recorder {
         }
         self.start_step(out);
         // A human has to act: all that the agent would run waits for the same answer.
-        if reason != FinishReason::Error && self.pending.iter().any(|call| call.needs_approval || call.client_side) {
+        if reason != FinishReason::Error
+            && self.pending.iter().any(|call| call.needs_approval || call.client_side)
+        {
             let asked = self.pending.iter().filter(|call| !call.client_side);
             out.extend(asked.map(|call| UiChunk::ToolApprovalRequest {
                 approval_id: random_id(16),
@@ -281,7 +289,9 @@ impl Recorder {
     #[must_use]
     pub fn final_messages(&self) -> Vec<ModelMessage> {
         self.build(|part| match part {
-            Part::Call { call, .. } => call.provider_executed == Some(true) && self.has_result(&call.tool_call_id),
+            Part::Call { call, .. } => {
+                call.provider_executed == Some(true) && self.has_result(&call.tool_call_id)
+            }
             _ => true,
         })
     }
@@ -325,7 +335,13 @@ impl Recorder {
 
     // ── blocks ──────────────────────────────────────────────────────────────────────────────────────
 
-    fn block_start(&mut self, kind: Kind, provider_id: &str, metadata: Option<ProviderMetadata>, out: &mut Vec<UiChunk>) {
+    fn block_start(
+        &mut self,
+        kind: Kind,
+        provider_id: &str,
+        metadata: Option<ProviderMetadata>,
+        out: &mut Vec<UiChunk>,
+    ) {
         if self.find(kind, provider_id).is_some() {
             self.block_end(kind, provider_id, None, out);
         }
@@ -385,7 +401,13 @@ impl Recorder {
         );
     }
 
-    fn block_end(&mut self, kind: Kind, provider_id: &str, metadata: Option<ProviderMetadata>, out: &mut Vec<UiChunk>) {
+    fn block_end(
+        &mut self,
+        kind: Kind,
+        provider_id: &str,
+        metadata: Option<ProviderMetadata>,
+        out: &mut Vec<UiChunk>,
+    ) {
         let Some(at) = self.find(kind, provider_id) else { return };
         let block = self.open.remove(at);
         if let (Some(Part::Text(_, last) | Part::Reasoning(_, last)), Some(metadata)) =
@@ -410,7 +432,12 @@ impl Recorder {
         self.parts.iter().any(|part| matches!(part, Part::Result(result) if result.tool_call_id == id))
     }
 
-    fn flags(&self, tool_name: &str, provider_executed: bool, provider_metadata: Option<ProviderMetadata>) -> ToolFlags {
+    fn flags(
+        &self,
+        tool_name: &str,
+        provider_executed: bool,
+        provider_metadata: Option<ProviderMetadata>,
+    ) -> ToolFlags {
         let tool = self.tools.get(tool_name);
         ToolFlags {
             provider_executed: provider_executed.then_some(true),

@@ -108,7 +108,8 @@ impl Issue {
                 Self { keys: Some(unexpected.clone()), ..plain("unrecognized_keys", path, message) }
             }
             ValidationErrorKind::Enum { options } => {
-                let shown = options.as_array().into_iter().flatten().map(Value::to_string).collect::<Vec<_>>();
+                let shown =
+                    options.as_array().into_iter().flatten().map(Value::to_string).collect::<Vec<_>>();
                 let message = format!("Invalid option: expected one of {}", shown.join("|"));
                 Self { values: Some((**options).clone()), ..plain("invalid_value", path, message) }
             }

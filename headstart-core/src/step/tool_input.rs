@@ -18,7 +18,8 @@ use crate::wire::Json;
 /// The value as far as it could be read, and what is wrong with it in words for the model.
 pub fn check_tool_input(tool: &Tool, text: &str) -> Result<Json, (Json, String)> {
     let text = if text.trim().is_empty() { "{}" } else { text };
-    let given = Json::parse(text).map_err(|error| (Json::string(text), invalid_json(tool.name(), text, &error)))?;
+    let given =
+        Json::parse(text).map_err(|error| (Json::string(text), invalid_json(tool.name(), text, &error)))?;
     let before = given.to_value();
     let mut after = before.clone();
     normalise(&tool.schema().to_value(), &mut after);

@@ -187,8 +187,9 @@ impl ToolSet {
             if set.iter().any(|other| other.name == tool.name) {
                 return Err(ToolSetError::Duplicate(tool.name));
             }
-            let validator = jsonschema::draft7::new(&tool.schema.to_value())
-                .map_err(|error| ToolSetError::Schema { name: tool.name.clone(), reason: error.to_string() })?;
+            let validator = jsonschema::draft7::new(&tool.schema.to_value()).map_err(|error| {
+                ToolSetError::Schema { name: tool.name.clone(), reason: error.to_string() }
+            })?;
             tool.validator = Some(Arc::new(validator));
             set.push(tool);
         }

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    Ending, Input, Machine, Output, Refusal, ViewLoss, machine::input_kind,
+    Ending, Input, Machine, Output, Refusal, ViewLoss,
+    machine::input_kind,
     tee::{self, TeeCommand},
 };
 use crate::{
@@ -220,7 +221,11 @@ async fn inspect(sessions: Arc<dyn Sessions>, chat: ChatId) -> Input {
 }
 
 /// A stop on `session.in`, once, whenever it comes.
-fn stop_inputs(sessions: Arc<dyn Sessions>, chat: ChatId, runtime: Arc<dyn Runtime>) -> BoxStream<'static, Input> {
+fn stop_inputs(
+    sessions: Arc<dyn Sessions>,
+    chat: ChatId,
+    runtime: Arc<dyn Runtime>,
+) -> BoxStream<'static, Input> {
     let state = (sessions, chat, runtime, None);
     let stop = stream::once(async move {
         let (sessions, chat, runtime, mut after) = state;

@@ -106,7 +106,12 @@ fn finished(recorder: &Recorder, reason: FinishReason, paused: bool) -> Decision
 
 fn failed(recorder: &Recorder, broken: BrokenAnswer) -> Decision {
     if !recorder.has_text() {
-        return Decision { partial: no_op(), is_final: false, closing: Closing::Withdraw, report_error: false };
+        return Decision {
+            partial: no_op(),
+            is_final: false,
+            closing: Closing::Withdraw,
+            report_error: false,
+        };
     }
     let mut partial = recorder.final_messages();
     let closing = Closing::Finish(FinishReason::Error);

@@ -191,7 +191,7 @@ enum Given {
     Sending(Giving),
     Waiting(Giving, Duration),
     Accepted,
-    GivenUp,
+    Lost,
 }
 
 #[derive(Debug, Clone)]
@@ -296,7 +296,9 @@ impl Machine {
         let deadlines = &self.spec.deadlines;
         let step = match self.step {
             Step::Running { last_event: None } => Some(deadlines.model_first.min(deadlines.step)),
-            Step::Running { last_event: Some(last) } => Some((last + deadlines.model_idle).min(deadlines.step)),
+            Step::Running { last_event: Some(last) } => {
+                Some((last + deadlines.model_idle).min(deadlines.step))
+            }
             _ => None,
         };
         let given = match &self.given {
@@ -382,10 +384,8 @@ impl Machine {
         let has = |kind: &str| kinds.iter().any(|found| found == kind);
         match self.session {
             // Its leader fell silent and left the run waiting: the agent takes the turn.
-            Session::Followed => {
-                if !has("handover") && !has("message") {
-                    self.give_handover(vec![ModelMessage::tool(Vec::new())], None, false);
-                }
+            Session::Followed if !has("handover") && !has("message") => {
+                self.give_handover(vec![ModelMessage::tool(Vec::new())], None, false);
             }
             Session::Inspecting(true) if !has("message") => {
                 self.session = Session::Followed;
@@ -561,14 +561,19 @@ impl Machine {
         if may_succeed && next < giving.since + self.spec.deadlines.handover_retry {
             giving.attempts += 1;
             self.given = Given::Waiting(giving, next);
-        } else if error.kind() == SessionsErrorKind::TooLarge && purpose == Purpose::Handover && self.is_final {
+        } else if error.kind() == SessionsErrorKind::TooLarge && purpose == Purpose::Handover && self.is_final
+        {
             // The text does not fit; the turn is closed without it rather than left open.
             self.report_error = true;
             self.given = Given::Nothing;
             self.is_final = false;
-            self.give_handover(vec![ModelMessage::tool(Vec::new())], Some(self.spec.message_id.clone()), true);
+            self.give_handover(
+                vec![ModelMessage::tool(Vec::new())],
+                Some(self.spec.message_id.clone()),
+                true,
+            );
         } else {
-            self.given = Given::GivenUp;
+            self.given = Given::Lost;
             self.cut_off();
         }
     }
@@ -650,7 +655,9 @@ impl Machine {
     fn subscription_ended(&mut self, error: Option<&SessionsError>) {
         let (Some(splice), Subscription::Active) = (&mut self.splice, self.subscription) else { return };
         match splice.ended(error) {
-            Some(wait) => self.subscription = Subscription::At(self.now + wait.max(Duration::from_millis(10))),
+            Some(wait) => {
+                self.subscription = Subscription::At(self.now + wait.max(Duration::from_millis(10)))
+            }
             None if self.is_final && matches!(self.given, Given::Accepted) => self.complete(),
             None => {
                 self.subscription = Subscription::None;
@@ -670,7 +677,8 @@ impl Machine {
 
     /// A stop comes with the end of the connection; without that nobody has pressed it.
     fn watch_for_stop(&mut self) {
-        if matches!(self.session, Session::Ours) && matches!(self.step, Step::Running { .. } | Step::Over(_)) {
+        if matches!(self.session, Session::Ours) && matches!(self.step, Step::Running { .. } | Step::Over(_))
+        {
             self.outputs.push_back(Output::WatchForStop);
         }
     }
@@ -761,7 +769,7 @@ impl Machine {
 
     fn is_over(&self) -> bool {
         let is_given = match self.given {
-            Given::Accepted | Given::GivenUp => true,
+            Given::Accepted | Given::Lost => true,
             Given::Nothing => matches!(self.session, Session::Failed | Session::Followed),
             _ => false,
         };

@@ -10,7 +10,7 @@ use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use tokio::sync::mpsc::{UnboundedReceiver, error::TryRecvError};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::warn;
 
 use super::Input;
@@ -44,7 +44,8 @@ pub(super) fn write(
     chat: ChatId,
     commands: UnboundedReceiver<TeeCommand>,
 ) -> BoxStream<'static, Input> {
-    let tee = Tee { sessions, runtime, chat, commands, writer: None, gathered: VecDeque::new(), flush: false };
+    let tee =
+        Tee { sessions, runtime, chat, commands, writer: None, gathered: VecDeque::new(), flush: false };
     stream::unfold(Some(tee), |tee| async move {
         let mut tee = tee?;
         match tee.write_next().await {
@@ -116,11 +117,8 @@ impl Tee {
             }
         }
         // A flush covers what was sent before it; take in what is there.
-        loop {
-            match self.commands.try_recv() {
-                Ok(command) => self.take(command),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(command) = self.commands.try_recv() {
+            self.take(command);
         }
         true
     }

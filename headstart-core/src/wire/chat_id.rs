@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn odd_but_sound_ids_are_encoded_as_one_segment() {
-        for (text, segment) in [("a b", "a%20b"), ("50%", "50%25"), ("é", "%C3%A9"), ("a?b#c", "a%3Fb%23c")] {
+        for (text, segment) in [("a b", "a%20b"), ("50%", "50%25"), ("é", "%C3%A9"), ("a?b#c", "a%3Fb%23c")]
+        {
             assert_eq!(text.parse::<ChatId>().unwrap().path_segment(), segment);
         }
     }

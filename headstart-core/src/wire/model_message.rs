@@ -278,11 +278,14 @@ struct TaggedFileData {
 
 impl Serialize for FileData {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let tagged = |tag: &str, url, reference| TaggedFileData { r#type: tag.to_owned(), url, reference, data: None };
+        let tagged =
+            |tag: &str, url, reference| TaggedFileData { r#type: tag.to_owned(), url, reference, data: None };
         match self {
             Self::Base64(text) => serializer.serialize_str(text),
             Self::Url(url) => tagged("url", Some(url.clone()), None).serialize(serializer),
-            Self::Reference(reference) => tagged("reference", None, Some(reference.clone())).serialize(serializer),
+            Self::Reference(reference) => {
+                tagged("reference", None, Some(reference.clone())).serialize(serializer)
+            }
         }
     }
 }

@@ -121,7 +121,10 @@ mod tests {
 
     #[test]
     fn the_empty_header_name_comes_before_all_else() {
-        assert_eq!(RecordBody::parse(&headers(&[("", "trim")]), r#"{"data":1,"id":"x"}"#), RecordBody::Command);
+        assert_eq!(
+            RecordBody::parse(&headers(&[("", "trim")]), r#"{"data":1,"id":"x"}"#),
+            RecordBody::Command
+        );
     }
 
     #[test]

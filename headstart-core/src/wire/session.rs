@@ -114,8 +114,11 @@ mod tests {
 
     #[test]
     fn a_handover_has_the_keys_in_the_order_agents_know() {
-        let chunk =
-            InChunk::Handover { partial_assistant_message: vec![], message_id: Some("m".into()), is_final: true };
+        let chunk = InChunk::Handover {
+            partial_assistant_message: vec![],
+            message_id: Some("m".into()),
+            is_final: true,
+        };
         assert_eq!(
             serde_json::to_string(&chunk).unwrap(),
             r#"{"kind":"handover","partialAssistantMessage":[],"messageId":"m","isFinal":true}"#

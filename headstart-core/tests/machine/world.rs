@@ -17,7 +17,9 @@ pub(crate) enum Create {
     New,
     /// Created, but the answer got lost; the second try says *existing* and echoes our nonce.
     LostAnswer,
-    Existing { same_message: bool },
+    Existing {
+        same_message: bool,
+    },
     Fails,
     Hangs,
 }
@@ -137,11 +139,16 @@ impl World {
         if self.plan.deltas > 0 {
             events.push(StepEvent::TextStart { id: id(), provider_metadata: None });
             for n in 0..self.plan.deltas {
-                events.push(StepEvent::TextDelta { id: id(), delta: format!("d{n} "), provider_metadata: None });
+                events.push(StepEvent::TextDelta {
+                    id: id(),
+                    delta: format!("d{n} "),
+                    provider_metadata: None,
+                });
             }
             events.push(StepEvent::TextEnd { id: id(), provider_metadata: None });
         }
-        let calls_come = matches!(self.plan.ending, Ending::ToolCalls | Ending::StopWithCalls | Ending::Error);
+        let calls_come =
+            matches!(self.plan.ending, Ending::ToolCalls | Ending::StopWithCalls | Ending::Error);
         for n in 0..if calls_come { self.plan.calls } else { 0 } {
             events.push(StepEvent::ToolCall {
                 id: format!("call-{n}"),
@@ -157,7 +164,11 @@ impl World {
             Ending::ContentFilter => Some(FinishReason::ContentFilter),
             _ => None,
         };
-        events.extend(reason.map(|reason| StepEvent::Finish { reason, paused: false, usage: Usage::default() }));
+        events.extend(reason.map(|reason| StepEvent::Finish {
+            reason,
+            paused: false,
+            usage: Usage::default(),
+        }));
         self.model.extend(events.into_iter().map(|event| Some(Ok(event))));
         match self.plan.ending {
             Ending::Error => {
@@ -349,7 +360,8 @@ impl World {
 
     fn read(&self, seq: usize) -> Record {
         let record = &self.out[seq].0;
-        let headers: Vec<(String, String)> = serde_json::from_value(record["headers"].clone()).unwrap_or_default();
+        let headers: Vec<(String, String)> =
+            serde_json::from_value(record["headers"].clone()).unwrap_or_default();
         let body = record["body"].as_str().unwrap_or_default();
         Record { seq: seq as Seq, body: RecordBody::parse(&headers, body) }
     }
@@ -365,7 +377,8 @@ impl World {
                 Output::Frame(frame) => {
                     assert!(self.ended.is_none(), "a frame after the end of the response");
                     let text = std::str::from_utf8(&frame).unwrap();
-                    let json = text.strip_prefix("data: ").and_then(|text| text.strip_suffix("\n\n")).unwrap();
+                    let json =
+                        text.strip_prefix("data: ").and_then(|text| text.strip_suffix("\n\n")).unwrap();
                     self.frames.push(serde_json::from_str(json).unwrap());
                 }
                 Output::Close(ending) => assert_eq!(self.ended.replace(ending), None, "two ends"),
@@ -427,13 +440,22 @@ impl World {
         prop_assert_eq!(self.unacked_at_handover, 0, "I2: records not acknowledged before the handover");
         let own: Vec<Value> = self.own_chunks();
         for chunk in &own {
-            prop_assert!(!chunk["type"].as_str().unwrap_or_default().starts_with("trigger:"), "I1: {}", chunk);
+            prop_assert!(
+                !chunk["type"].as_str().unwrap_or_default().starts_with("trigger:"),
+                "I1: {}",
+                chunk
+            );
         }
         if let Create::Existing { .. } = self.plan.create {
             prop_assert!(own.is_empty(), "a second step 1 left records: {:?}", own);
         } else if !self.tee_failed && self.refused.is_none() {
             let seen = self.seen_of_step1();
-            prop_assert!(seen.len() <= own.len() && own[..seen.len()] == seen[..], "I4: {:?} / {:?}", seen, own);
+            prop_assert!(
+                seen.len() <= own.len() && own[..seen.len()] == seen[..],
+                "I4: {:?} / {:?}",
+                seen,
+                own
+            );
         }
         Ok(())
     }
@@ -463,19 +485,31 @@ impl World {
         if self.responded == 1 && self.refused.is_none() && !self.left {
             prop_assert!(self.ended.is_some(), "I6: the response has no end");
         }
-        let starts = self.frames.iter().filter(|frame| frame["type"] == "start" && frame["messageId"] == MESSAGE_ID);
+        let starts =
+            self.frames.iter().filter(|frame| frame["type"] == "start" && frame["messageId"] == MESSAGE_ID);
         prop_assert!(starts.count() <= 1, "I3: two starts");
         let has_fault = self.plan.tee_fails || self.left || self.plan.append_failures > 0;
-        if !has_fault && is_complete && self.plan.create == Create::New && self.plan.ending == Ending::ToolCalls {
+        if !has_fault
+            && is_complete
+            && self.plan.create == Create::New
+            && self.plan.ending == Ending::ToolCalls
+        {
             let expected = if self.given[0]["isFinal"] == true { self.said.len() } else { all.len() };
-            prop_assert!(seen.len() >= expected, "I3: with no fault each chunk comes: {:?} of {:?}", seen, all);
+            prop_assert!(
+                seen.len() >= expected,
+                "I3: with no fault each chunk comes: {:?} of {:?}",
+                seen,
+                all
+            );
         }
         Ok(())
     }
 
     fn own_chunks(&self) -> Vec<Value> {
         let body = |(record, is_own): &(Value, bool)| {
-            is_own.then(|| serde_json::from_str::<Value>(record["body"].as_str().unwrap()).unwrap()["data"].clone())
+            is_own.then(|| {
+                serde_json::from_str::<Value>(record["body"].as_str().unwrap()).unwrap()["data"].clone()
+            })
         };
         self.out.iter().filter_map(body).collect()
     }

@@ -22,9 +22,17 @@ pub(super) struct Decoder {
 }
 
 enum Block {
-    Text { citations: Vec<Value> },
+    Text {
+        citations: Vec<Value>,
+    },
     Reasoning,
-    Tool { id: String, name: String, input: String, is_server: bool, caller: Option<Json> },
+    Tool {
+        id: String,
+        name: String,
+        input: String,
+        is_server: bool,
+        caller: Option<Json>,
+    },
     /// Whole from its beginning.
     Whole,
 }
@@ -143,7 +151,11 @@ impl Decode for Decoder {
 }
 
 impl Decoder {
-    fn message_start(&mut self, message: Option<WireMessage>, out: &mut VecDeque<StepEvent>) -> Result<(), StepError> {
+    fn message_start(
+        &mut self,
+        message: Option<WireMessage>,
+        out: &mut VecDeque<StepEvent>,
+    ) -> Result<(), StepError> {
         let (id, usage) = message.map_or((None, None), |message| (message.id, message.usage));
         if self.message_id.is_some() && self.message_id != id {
             return Err(StepError::new(StepErrorKind::Malformed, "a second message began"));
@@ -245,8 +257,8 @@ impl Decoder {
         let id = index.to_string();
         match self.blocks.remove(&index) {
             Some(Block::Text { citations }) => {
-                let provider_metadata =
-                    (!citations.is_empty()).then(|| metadata(json!({ "citations": keys(&json!(citations), &camel) })));
+                let provider_metadata = (!citations.is_empty())
+                    .then(|| metadata(json!({ "citations": keys(&json!(citations), &camel) })));
                 out.push_back(StepEvent::TextEnd { id, provider_metadata });
             }
             Some(Block::Reasoning) => out.push_back(StepEvent::ReasoningEnd { id, provider_metadata: None }),
@@ -289,9 +301,9 @@ pub(super) fn snake_case(value: &Json) -> Json {
 
 fn keys(value: &Value, rename: &impl Fn(&str) -> String) -> Value {
     match value {
-        Value::Object(object) => {
-            Value::Object(object.iter().map(|(key, value)| (rename(key), keys(value, rename))).collect::<Map<_, _>>())
-        }
+        Value::Object(object) => Value::Object(
+            object.iter().map(|(key, value)| (rename(key), keys(value, rename))).collect::<Map<_, _>>(),
+        ),
         Value::Array(items) => Value::Array(items.iter().map(|item| keys(item, rename)).collect()),
         other => other.clone(),
     }

@@ -4,8 +4,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use headstart_core::{
     step::{StepError, StepErrorKind, StepRequest, ToolChoice},
     wire::{
-        AssistantPart, FileData, FilePart, Json, ModelMessage, ToolCallPart, ToolOutput, ToolPart, ToolResultPart,
-        UserPart,
+        AssistantPart, FileData, FilePart, Json, ModelMessage, ToolCallPart, ToolOutput, ToolPart,
+        ToolResultPart, UserPart,
     },
 };
 use serde::Serialize;
@@ -134,7 +134,8 @@ enum Source {
 /// Encodes a request for a model.
 pub(super) fn encode(model: &str, request: &StepRequest) -> Result<Encoded, StepError> {
     let options: RequestOptions = options::read(request.provider_options.as_ref());
-    let mut encoder = Encoder { has_pdf: false, cache_marks: 0, send_reasoning: options.send_reasoning != Some(false) };
+    let mut encoder =
+        Encoder { has_pdf: false, cache_marks: 0, send_reasoning: options.send_reasoning != Some(false) };
     let (system, messages) = encoder.conversation(request)?;
     let budget = options.thinking.as_ref().and_then(|thinking| thinking.budget_tokens);
     let is_thinking = options.thinking.as_ref().is_some_and(|thinking| thinking.r#type == "enabled");
@@ -214,7 +215,10 @@ struct Encoder {
 
 impl Encoder {
     fn conversation(&mut self, request: &StepRequest) -> Result<(Vec<Block>, Vec<Message>), StepError> {
-        let text = |text: &str, cache_control| Block { content: Content::Text { text: text.to_owned() }, cache_control };
+        let text = |text: &str, cache_control| Block {
+            content: Content::Text { text: text.to_owned() },
+            cache_control,
+        };
         let mut system: Vec<Block> = request.system.iter().map(|system| text(system, None)).collect();
         let mut messages: Vec<Message> = Vec::new();
         for message in &request.messages {
@@ -222,7 +226,9 @@ impl Encoder {
                 ModelMessage::System(message) if messages.is_empty() => {
                     system.push(text(&message.content, self.cache_mark(message.provider_options.as_ref())));
                 }
-                ModelMessage::System(_) => return Err(unsupported("a system message behind the first others")),
+                ModelMessage::System(_) => {
+                    return Err(unsupported("a system message behind the first others"));
+                }
                 ModelMessage::User(user) => {
                     let content = user.content.iter().map(|part| self.user_part(part));
                     let content = content.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
@@ -300,7 +306,8 @@ impl Encoder {
                 Content::Document { source, title }
             }
             ("text/plain", Source::Base64 { media_type, data }) => {
-                let bytes = BASE64_STANDARD.decode(data).map_err(|_| unsupported("a file that is not base64"))?;
+                let bytes =
+                    BASE64_STANDARD.decode(data).map_err(|_| unsupported("a file that is not base64"))?;
                 let data = String::from_utf8_lossy(&bytes).into_owned();
                 Content::Document { source: Source::Text { media_type, data }, title }
             }
@@ -330,7 +337,11 @@ impl Encoder {
                 return Some(Block { content, cache_control: None });
             }
             AssistantPart::ToolCall(call) => (tool_use(call), call.provider_options.as_ref()),
-            AssistantPart::ToolResult(ToolResultPart { tool_call_id, output: ToolOutput::Json { value }, .. }) => {
+            AssistantPart::ToolResult(ToolResultPart {
+                tool_call_id,
+                output: ToolOutput::Json { value },
+                ..
+            }) => {
                 let content = Content::WebSearchToolResult {
                     tool_use_id: tool_call_id.clone(),
                     content: super::decode::snake_case(value),

@@ -3,8 +3,8 @@
 use std::{error::Error, time::Duration};
 
 use headstart_core::{
-    AllowAnyone, Authorized, BodyFields, Deadlines, FirstTurn, HeadStart, HeadStartBuilder, HistoryPolicy, MachinePreset,
-    Missing, TriggerConfig,
+    AllowAnyone, Authorized, BodyFields, Deadlines, FirstTurn, HeadStart, HeadStartBuilder, HistoryPolicy,
+    MachinePreset, Missing, TriggerConfig,
     step::{StepError, StepErrorKind, StepModel, StepRun, Tool, ToolSet},
     wire::Json,
 };
@@ -39,9 +39,14 @@ pub(crate) fn routes() -> Result<Vec<(&'static str, HeadStart)>, Box<dyn Error>>
         .ttl("10m")
         .idle_timeout(30);
 
-    let mut routes = vec![
+    let long_tag = TriggerConfig::new().tag("x".repeat(129));
+
+    let routes = vec![
         ("/api/chat", knobs.builder()?.run(ask(plain())).build()?),
-        ("/api/chat/plain", knobs.builder()?.run(ask(Options { tools: ToolSet::default(), ..plain() })).build()?),
+        (
+            "/api/chat/plain",
+            knobs.builder()?.run(ask(Options { tools: ToolSet::default(), ..plain() })).build()?,
+        ),
         (
             "/api/chat/thinking",
             knobs
@@ -53,6 +58,7 @@ pub(crate) fn routes() -> Result<Vec<(&'static str, HeadStart)>, Box<dyn Error>>
             "/api/chat/config",
             knobs.idle(30)?.trigger(full_config).session_tag("dash:a").run(ask(plain())).build()?,
         ),
+        ("/api/chat/long-tag", knobs.builder()?.trigger(long_tag).run(ask(plain())).build()?),
         ("/api/chat/many-tags", knobs.builder()?.trigger(many_tags).run(ask(plain())).build()?),
         (
             "/api/chat/idle1",
@@ -60,12 +66,6 @@ pub(crate) fn routes() -> Result<Vec<(&'static str, HeadStart)>, Box<dyn Error>>
         ),
         ("/api/chat/run-throws", knobs.builder()?.run(|_turn: FirstTurn| async { throws() }).build()?),
     ];
-    // A configuration that the platform would refuse is refused here, before any request: nothing is served.
-    let long_tag = TriggerConfig::new().tag("x".repeat(129));
-    match knobs.builder()?.trigger(long_tag).run(ask(plain())).build() {
-        Ok(head_start) => routes.push(("/api/chat/long-tag", head_start)),
-        Err(error) => tracing::info!(%error, "/api/chat/long-tag is not served"),
-    }
     Ok(routes)
 }
 
@@ -87,7 +87,8 @@ fn ask<M: StepModel + Clone>(
     move |turn| {
         let (model, tools, provider_options) = (model.clone(), tools.clone(), provider_options.clone());
         Box::pin(async move {
-            let mut call = turn.stream_text(&model).system(SYSTEM).tools(tools).max_output_tokens(max_output_tokens);
+            let mut call =
+                turn.stream_text(&model).system(SYSTEM).tools(tools).max_output_tokens(max_output_tokens);
             if let Some(options) = provider_options {
                 call = call.provider_options(options);
             }
@@ -114,7 +115,10 @@ fn tools() -> ToolSet {
         Tool::with_raw_schema(
             "search",
             "Search the web",
-            schema(&format!(r#"{{"query":{{"type":"string"}},"limit":{limit}}}"#), r#","required":["query"]"#),
+            schema(
+                &format!(r#"{{"query":{{"type":"string"}},"limit":{limit}}}"#),
+                r#","required":["query"]"#,
+            ),
         ),
         Tool::with_raw_schema("ping", "Check liveness", schema("{}", "")),
     ];
