@@ -3,6 +3,7 @@
 //! | Feature | Model | Default |
 //! |---|---|---|
 //! | `anthropic` | [`Anthropic`]: Claude, over the Messages API | yes |
+//! | `openai` | [`OpenAi`]: Chat Completions, of OpenAI and of servers compatible with it | no |
 //! | `scripted` | [`Scripted`]: says what it is told, for demos and tests | yes |
 //!
 //! A model of one's own needs no crate: implement
@@ -10,6 +11,8 @@
 
 #[cfg(feature = "anthropic")]
 mod anthropic;
+#[cfg(feature = "openai")]
+mod openai;
 #[cfg(feature = "scripted")]
 mod scripted;
 #[cfg(feature = "http-transport")]
@@ -17,6 +20,8 @@ mod transport;
 
 #[cfg(feature = "anthropic")]
 pub use anthropic::{Anthropic, AnthropicModel};
+#[cfg(feature = "openai")]
+pub use openai::{OpenAi, OpenAiChat};
 #[cfg(feature = "scripted")]
 pub use scripted::{Line, Script, Scripted};
 #[cfg(feature = "http-transport")]

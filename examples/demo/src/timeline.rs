@@ -23,10 +23,13 @@ use crate::Demo;
 /// How long the page may follow a time line.
 const LONGEST: Duration = Duration::from_secs(120);
 
+/// When, what, and more about it.
+type Mark = (Instant, &'static str, String);
+
 /// All chats' time lines.
 #[derive(Default)]
 pub(crate) struct Timelines {
-    marks: Mutex<HashMap<String, Vec<(Instant, &'static str, String)>>>,
+    marks: Mutex<HashMap<String, Vec<Mark>>>,
     /// The newest request; a chat's time line begins with the one before its first mark.
     newest_post: Mutex<Option<Instant>>,
 }
@@ -66,7 +69,7 @@ impl Timelines {
         let all = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(marks) = all.get(chat) else { return Vec::new() };
         let begun = marks.first().map(|(at, ..)| *at);
-        let event = |(at, kind, detail): &(Instant, &str, String)| {
+        let event = |(at, kind, detail): &Mark| {
             let at = begun.map_or(0.0, |begun| at.duration_since(begun).as_secs_f64() * 1000.0);
             serde_json::json!({ "at": (at * 10.0).round() / 10.0, "kind": kind, "detail": detail })
                 .to_string()

@@ -8,7 +8,7 @@ use headstart_core::{
     step::{StepError, StepErrorKind, StepModel, StepRun, Tool, ToolSet},
     wire::Json,
 };
-use headstart_providers::Anthropic;
+use headstart_providers::{Anthropic, OpenAi};
 use headstart_trigger::{Timeouts, TriggerClient};
 
 const AGENT: &str = "rig-agent";
@@ -18,7 +18,8 @@ const SYSTEM: &str = "You are a helpful assistant.";
 pub(crate) fn routes() -> Result<Vec<(&'static str, HeadStart)>, Box<dyn Error>> {
     let knobs = Knobs::from_env();
     let claude = Anthropic::from_env()?.model("claude-sonnet-4-5");
-    let ask = |options: Options| ask(claude.clone(), options);
+    let gpt = OpenAi::from_env()?.chat("gpt-4o-mini");
+    let ask = |options: Options| call(claude.clone(), options);
     let plain = || Options { tools: tools(), max_output_tokens: 1024, provider_options: None };
     let thinking = Json::parse(r#"{"anthropic":{"thinking":{"type":"enabled","budgetTokens":1024}}}"#)?;
 
@@ -54,6 +55,7 @@ pub(crate) fn routes() -> Result<Vec<(&'static str, HeadStart)>, Box<dyn Error>>
                 .run(ask(Options { max_output_tokens: 2048, provider_options: Some(thinking), ..plain() }))
                 .build()?,
         ),
+        ("/api/chat/openai", knobs.builder()?.run(call(gpt, plain())).build()?),
         (
             "/api/chat/config",
             knobs.idle(30)?.trigger(full_config).session_tag("dash:a").run(ask(plain())).build()?,
@@ -80,7 +82,7 @@ struct Options {
 }
 
 /// What `run` does on every route but one.
-fn ask<M: StepModel + Clone>(
+fn call<M: StepModel + Clone>(
     model: M,
     Options { tools, max_output_tokens, provider_options }: Options,
 ) -> impl Fn(FirstTurn) -> std::pin::Pin<Box<dyn Future<Output = Result<StepRun, StepError>> + Send>> {
