@@ -162,3 +162,125 @@ fn approve(mut messages: Vec<ModelMessage>, pending: &[PendingCall]) -> Vec<Mode
     messages.push(ModelMessage::tool(approvals));
     messages
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::step::{StepEvent, Tool, ToolSet};
+
+    /// What is decided after these events, as JSON: `[partial, isFinal, closing, reportError]`.
+    fn decided(events: Vec<StepEvent>, outcome: Outcome, broken: BrokenAnswer) -> Value {
+        let schema = || json!({"type": "object"});
+        let tools = [
+            Tool::new("plain", "", schema()),
+            Tool::new("asks", "", schema()).needs_approval(),
+            Tool::new("page", "", schema()).client_side(),
+        ];
+        let mut recorder = Recorder::new("m".into());
+        recorder.set_tools(ToolSet::new(tools).unwrap());
+        events.into_iter().for_each(|event| recorder.event(event, &mut Vec::new()).unwrap());
+        let decision = decide(&recorder, outcome, broken);
+        json!([decision.partial, decision.is_final, format!("{:?}", decision.closing), decision.report_error])
+    }
+
+    fn text(text: &str) -> StepEvent {
+        StepEvent::TextDelta { id: "0".into(), delta: text.into(), provider_metadata: None }
+    }
+
+    fn call(id: &str, tool: &str, input: &str, provider_executed: bool) -> StepEvent {
+        let (id, tool_name, input) = (id.into(), tool.into(), input.into());
+        StepEvent::ToolCall { id, tool_name, input, provider_executed, provider_metadata: None }
+    }
+
+    const fn finished(reason: FinishReason) -> Outcome {
+        Outcome::Finished { reason, paused: false }
+    }
+
+    fn said(text: &str) -> Value {
+        json!([{"role": "assistant", "content": [{"type": "text", "text": text}]}])
+    }
+
+    fn nothing() -> Value {
+        json!([{"role": "tool", "content": []}])
+    }
+
+    #[test]
+    fn each_outcome_has_its_handover() {
+        let keep = BrokenAnswer::KeepAndReport;
+        let failed = Outcome::Failed(StepErrorKind::Transport);
+        let paused = Outcome::Finished { reason: FinishReason::Stop, paused: true };
+        let error = "Finish(Error)";
+        for (events, outcome, expected) in [
+            (vec![text("a")], finished(FinishReason::Stop), json!([said("a"), true, "Finish(Stop)", false])),
+            (vec![], finished(FinishReason::Stop), json!([[], true, "Finish(Stop)", false])),
+            (
+                vec![text("a")],
+                finished(FinishReason::Length),
+                json!([said("a"), true, "Finish(Length)", false]),
+            ),
+            (vec![text("a")], paused, json!([said("a"), false, "Finish(Stop)", false])),
+            (vec![], failed, json!([nothing(), false, "Withdraw", false])),
+            (vec![text("a")], failed, json!([said("a"), true, error, true])),
+            (vec![text("a")], finished(FinishReason::Error), json!([said("a"), true, error, true])),
+            (vec![text("a")], Outcome::Stopped, json!([said("a"), true, "Finish(Stop)", false])),
+            (vec![], Outcome::Stopped, json!([nothing(), true, "Finish(Stop)", false])),
+            // What was said before the call stays; the call does not run.
+            (
+                vec![text("a"), call("c", "plain", "{}", false)],
+                finished(FinishReason::ContentFilter),
+                json!([said("a"), true, "Finish(ContentFilter)", false]),
+            ),
+            (vec![text("a"), call("c", "plain", "{}", false)], failed, json!([said("a"), true, error, true])),
+            (
+                vec![text("a"), call("c", "plain", "{}", false)],
+                Outcome::Stopped,
+                json!([said("a"), true, "Finish(Stop)", false]),
+            ),
+            (
+                vec![text("a"), call("c", "plain", "{\"x", false)],
+                finished(FinishReason::Length),
+                json!([said("a"), true, "Finish(Length)", false]),
+            ),
+            (
+                vec![call("c", "plain", "{\"x", false)],
+                finished(FinishReason::Length),
+                json!([nothing(), false, "Finish(Length)", false]),
+            ),
+        ] {
+            assert_eq!(decided(events.clone(), outcome, keep), expected, "{events:?} {outcome:?}");
+        }
+        let continued = decided(vec![text("a")], failed, BrokenAnswer::Continue);
+        assert_eq!(continued[0][1]["role"], "user");
+        assert_eq!((&continued[1], &continued[3]), (&json!(false), &json!(false)));
+    }
+
+    #[test]
+    fn a_pending_call_counts_more_than_the_word_the_model_ended_with() {
+        for reason in [FinishReason::Stop, FinishReason::ToolCalls, FinishReason::Other] {
+            let decided =
+                decided(vec![call("c", "plain", "{}", false)], finished(reason), BrokenAnswer::default());
+            assert_eq!(decided[1], false);
+            assert_eq!(decided[0][1]["content"][0]["approvalId"], decided[0][0]["content"][1]["approvalId"]);
+        }
+    }
+
+    #[test]
+    fn nothing_that_a_human_has_to_decide_is_handed_over_approved() {
+        for tool in ["asks", "page"] {
+            let events = vec![call("c1", "plain", "{}", false), call("c2", tool, "{}", false)];
+            let decided = decided(events, finished(FinishReason::ToolCalls), BrokenAnswer::default());
+            assert_eq!(decided[1], true);
+            assert!(!decided[0].to_string().contains("approval"), "{decided}");
+        }
+    }
+
+    #[test]
+    fn a_providers_own_call_gets_no_approval() {
+        let events = vec![call("s", "web_search", "{}", true), call("c", "plain", "{}", false)];
+        let decided = decided(events, finished(FinishReason::ToolCalls), BrokenAnswer::default());
+        let approvals = decided[0].to_string().matches("tool-approval-request").count();
+        assert_eq!(approvals, 1, "{decided}");
+    }
+}
