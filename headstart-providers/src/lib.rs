@@ -3,7 +3,7 @@
 //! | Feature | Model | Default |
 //! |---|---|---|
 //! | `anthropic` | [`Anthropic`]: Claude, over the Messages API | yes |
-//! | `openai` | [`OpenAi`]: Chat Completions, of OpenAI and of servers compatible with it | no |
+//! | `openai` | [`OpenAi`]: Responses, and Chat Completions of OpenAI and of servers compatible with it | no |
 //! | `scripted` | [`Scripted`]: says what it is told, for demos and tests | yes |
 //!
 //! A model of one's own needs no crate: implement
@@ -21,7 +21,7 @@ mod transport;
 #[cfg(feature = "anthropic")]
 pub use anthropic::{Anthropic, AnthropicModel};
 #[cfg(feature = "openai")]
-pub use openai::{OpenAi, OpenAiChat};
+pub use openai::{OpenAi, OpenAiChat, OpenAiResponses};
 #[cfg(feature = "scripted")]
 pub use scripted::{Line, Script, Scripted};
 #[cfg(feature = "http-transport")]

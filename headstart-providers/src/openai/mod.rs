@@ -1,15 +1,17 @@
-//! OpenAI's Chat Completions API, and everything that speaks it
-//! (<https://platform.openai.com/docs/api-reference/chat-streaming>).
+//! OpenAI's two APIs: Responses, and Chat Completions with everything that speaks it
+//! (<https://platform.openai.com/docs/api-reference>).
 
-mod decode;
-mod encode;
+mod chat_decode;
+mod chat_encode;
+mod responses_decode;
+mod responses_encode;
 
 use std::sync::Arc;
 
-use headstart_core::step::{StepModel, StepRequest, StepStream};
+use headstart_core::step::{StepError, StepModel, StepRequest, StepStream};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::transport::{ModelConfigError, Request, Transport};
+use crate::transport::{Decode, ModelConfigError, Request, Transport};
 
 const BASE_URL: &str = "https://api.openai.com/v1";
 
@@ -83,6 +85,25 @@ impl OpenAi {
     pub fn chat(&self, name: impl Into<String>) -> OpenAiChat {
         OpenAiChat { access: Arc::new(self.clone()), name: name.into() }
     }
+
+    /// A model over Responses, by the API's name of it.
+    ///
+    /// What the provider keeps is only named in later requests: warm server and agent must share one project's
+    /// key, or set `store: false` in the `openai` options.
+    #[must_use]
+    pub fn responses(&self, name: impl Into<String>) -> OpenAiResponses {
+        OpenAiResponses { access: Arc::new(self.clone()), name: name.into() }
+    }
+
+    fn call<D: Decode>(&self, path: &str, body: Result<Vec<u8>, StepError>) -> StepStream {
+        match body {
+            Ok(body) => {
+                let url = format!("{}/{path}", self.base_url);
+                self.transport.stream::<D>(Request { url, headers: self.headers.clone(), body: body.into() })
+            }
+            Err(error) => Box::pin(futures_util::stream::once(async { Err(error) })),
+        }
+    }
 }
 
 impl std::fmt::Debug for OpenAi {
@@ -100,12 +121,21 @@ pub struct OpenAiChat {
 
 impl StepModel for OpenAiChat {
     fn stream(&self, request: StepRequest) -> StepStream {
-        let body = match encode::encode(&self.name, &request) {
-            Ok(body) => body,
-            Err(error) => return Box::pin(futures_util::stream::once(async { Err(error) })),
-        };
-        let url = format!("{}/chat/completions", self.access.base_url);
-        let request = Request { url, headers: self.access.headers.clone(), body: body.into() };
-        self.access.transport.stream::<decode::Decoder>(request)
+        let body = chat_encode::encode(&self.name, &request);
+        self.access.call::<chat_decode::Decoder>("chat/completions", body)
+    }
+}
+
+/// A model over Responses. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct OpenAiResponses {
+    access: Arc<OpenAi>,
+    name: String,
+}
+
+impl StepModel for OpenAiResponses {
+    fn stream(&self, request: StepRequest) -> StepStream {
+        let body = responses_encode::encode(&self.name, &request);
+        self.access.call::<responses_decode::Decoder>("responses", body)
     }
 }

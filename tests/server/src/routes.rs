@@ -18,7 +18,7 @@ const SYSTEM: &str = "You are a helpful assistant.";
 pub(crate) fn routes() -> Result<Vec<(&'static str, HeadStart)>, Box<dyn Error>> {
     let knobs = Knobs::from_env();
     let claude = Anthropic::from_env()?.model("claude-sonnet-4-5");
-    let gpt = OpenAi::from_env()?.chat("gpt-4o-mini");
+    let openai = OpenAi::from_env()?;
     let ask = |options: Options| call(claude.clone(), options);
     let plain = || Options { tools: tools(), max_output_tokens: 1024, provider_options: None };
     let thinking = Json::parse(r#"{"anthropic":{"thinking":{"type":"enabled","budgetTokens":1024}}}"#)?;
@@ -55,7 +55,11 @@ pub(crate) fn routes() -> Result<Vec<(&'static str, HeadStart)>, Box<dyn Error>>
                 .run(ask(Options { max_output_tokens: 2048, provider_options: Some(thinking), ..plain() }))
                 .build()?,
         ),
-        ("/api/chat/openai", knobs.builder()?.run(call(gpt, plain())).build()?),
+        ("/api/chat/openai", knobs.builder()?.run(call(openai.chat("gpt-4o-mini"), plain())).build()?),
+        (
+            "/api/chat/openai-responses",
+            knobs.builder()?.run(call(openai.responses("gpt-4o-mini"), plain())).build()?,
+        ),
         (
             "/api/chat/config",
             knobs.idle(30)?.trigger(full_config).session_tag("dash:a").run(ask(plain())).build()?,

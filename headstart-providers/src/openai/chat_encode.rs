@@ -97,13 +97,13 @@ pub(super) fn encode(model: &str, request: &StepRequest) -> Result<Vec<u8>, Step
 }
 
 /// Models that think take other parameters.
-fn is_reasoning(model: &str) -> bool {
+pub(super) fn is_reasoning(model: &str) -> bool {
     let is_o =
         model.strip_prefix('o').is_some_and(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()));
     is_o || (model.starts_with("gpt-5") && !model.contains("chat"))
 }
 
-fn unsupported(message: impl Into<String>) -> StepError {
+pub(super) fn unsupported(message: impl Into<String>) -> StepError {
     StepError::new(StepErrorKind::Unsupported, message)
 }
 
@@ -158,7 +158,8 @@ fn said(parts: &[AssistantPart]) -> Option<Value> {
     }
 }
 
-fn output(output: &ToolOutput) -> String {
+/// A tool's output as text.
+pub(super) fn output(output: &ToolOutput) -> String {
     match output {
         ToolOutput::Text { value } | ToolOutput::ErrorText { value } => value.clone(),
         ToolOutput::Json { value } | ToolOutput::ErrorJson { value } | ToolOutput::Content { value } => {

@@ -119,12 +119,17 @@ impl Decode for Decoder {
     }
 
     fn error_type(body: &[u8]) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Body {
-            error: WireError,
-        }
-        serde_json::from_slice::<Body>(body).ok()?.error.r#type
+        error_type(body)
     }
+}
+
+/// The type of an error answer; both APIs have the same form.
+pub(super) fn error_type(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Body {
+        error: WireError,
+    }
+    serde_json::from_slice::<Body>(body).ok()?.error.r#type
 }
 
 impl Decoder {
