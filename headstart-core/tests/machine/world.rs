@@ -280,10 +280,13 @@ impl World {
     fn tee_writes(&mut self) {
         if self.plan.tee_fails && self.out.len() > 2 {
             self.tee_failed = true;
+            // Some of it has landed all the same: only the acknowledgement is lost.
+            let landed = self.next_choice() % (self.tee.len() + 1);
+            self.out.extend(self.tee.drain(..landed).map(|record| (record, true)));
             self.tee.clear();
             return self.tell(Input::TeeFailed);
         }
-        let count = 1 + usize::from(self.choices.front().copied().unwrap_or(9)) % self.tee.len();
+        let count = 1 + self.next_choice() % self.tee.len();
         let first = self.out.len() as Seq;
         for record in self.tee.drain(..count) {
             self.out.push((record, true));
@@ -323,7 +326,15 @@ impl World {
 
     fn agent_writes(&mut self) {
         let record = self.agent.pop_front().unwrap_or_default();
+        // A writer that retries writes twice, under the same id.
+        if self.next_choice() % 4 == 1 {
+            self.out.push((record.clone(), false));
+        }
         self.out.push((record, false));
+    }
+
+    fn next_choice(&self) -> usize {
+        self.choices.front().copied().unwrap_or(9).into()
     }
 
     fn reader_gets(&mut self) {
@@ -399,7 +410,9 @@ impl World {
                 }
                 Output::Inspect => self.inspecting = true,
                 Output::Subscribe(after) => {
-                    self.reading_from = Some(after.map_or(0, |seq| seq as usize + 1));
+                    // A subscription that begins anew may repeat the last record.
+                    let repeats = self.next_choice() % 3 == 1;
+                    self.reading_from = Some(after.map_or(0, |seq| seq as usize + usize::from(!repeats)));
                 }
                 Output::WatchForStop => self.watching_for_stop = true,
                 Output::CancelStep => self.model_running = false,
