@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::{
     Ending, Input, Machine, Output, Refusal, ViewLoss,
-    machine::input_kind,
+    mark::input_kind,
     tee::{self, TeeCommand},
 };
 use crate::{

@@ -7,11 +7,14 @@
 pub(crate) mod driver;
 pub mod handover;
 mod machine;
+mod mark;
 mod settings;
+mod signals;
 mod splice;
 mod tee;
 mod view;
 
-pub use machine::{Input, Machine, Output, Plan, Purpose, TurnSpec};
+pub use machine::Machine;
 pub use settings::{BrokenAnswer, Deadlines};
+pub use signals::{Input, Output, Plan, Purpose, TurnSpec};
 pub use view::{Ending, Refusal, ViewLoss};

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::machine::Output;
+use super::Output;
 use crate::{
     sessions::{Opened, SessionsError, SessionsErrorKind},
     wire::{Json, Seq, UiChunk},

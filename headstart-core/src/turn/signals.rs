@@ -1,0 +1,144 @@
+//! What goes into the machine and what comes out of it.
+
+use bytes::Bytes;
+
+use super::{BrokenAnswer, Deadlines, Ending, Refusal, ViewLoss};
+use crate::{
+    sessions::{Appended, Opened, SessionsError, Written},
+    step::{StepError, StepEvent, ToolSet},
+    wire::{InChunk, Record, Seq},
+};
+
+/// What a turn is about, fixed before it begins.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TurnSpec {
+    /// What is attempted.
+    pub plan: Plan,
+    /// Id of the assistant message, one for the whole turn.
+    pub message_id: String,
+    /// Unique to this turn: it goes into the session's metadata and begins every id that is written.
+    pub nonce: String,
+    /// The browser's id of the message that is answered.
+    pub user_message_id: String,
+    /// That message as an ordinary input, for a session that exists already.
+    pub message: InChunk,
+    /// See [`Deadlines`].
+    pub deadlines: Deadlines,
+    /// See [`BrokenAnswer`].
+    pub broken_answer: BrokenAnswer,
+}
+
+impl TurnSpec {
+    /// A head-started turn with default settings.
+    #[must_use]
+    pub fn new(message_id: String, nonce: String, user_message_id: String, message: InChunk) -> Self {
+        Self {
+            plan: Plan::HeadStart,
+            message_id,
+            nonce,
+            user_message_id,
+            message,
+            deadlines: Deadlines::default(),
+            broken_answer: BrokenAnswer::default(),
+        }
+    }
+}
+
+/// What a turn attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Plan {
+    /// Step 1 here, the rest by the agent.
+    HeadStart,
+    /// The agent answers; for a history that only fits into an ordinary message.
+    Message,
+}
+
+/// What happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Input {
+    /// The session was created or found.
+    Opened(Opened),
+    /// It was not.
+    CreateFailed(SessionsError),
+    /// The answer to [`Output::Inspect`]: what the session's two streams hold.
+    Inspected {
+        /// Of `session.in`.
+        input: Vec<Record>,
+        /// Of `session.out`.
+        output: Vec<Record>,
+    },
+    /// `run` gave a step; these are the tools of its model.
+    StepStarted(ToolSet),
+    /// The model said something, or failed.
+    Step(Result<StepEvent, StepError>),
+    /// The model's stream is over.
+    StepEnded,
+    /// A batch of records is durable.
+    Written(Written),
+    /// The durable copy of step 1 will not be whole.
+    TeeFailed,
+    /// An input was appended to `session.in`, or not.
+    Appended(Purpose, Result<Appended, SessionsError>),
+    /// A record came from `session.out`.
+    Record(Record),
+    /// The subscription ended.
+    SubscriptionEnded(Option<SessionsError>),
+    /// The browser's view is lost.
+    ViewLost(ViewLoss),
+    /// The user pressed stop.
+    StopRequested,
+    /// Time has passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Answer the browser's request: stream, with this session's token, or a refusal.
+    Respond(Result<Opened, Refusal>),
+    /// Send this to the browser: a whole Server-Sent Event.
+    Frame(Bytes),
+    /// End the browser's response.
+    Close(Ending),
+    /// Write this to `session.out`: the body of a record.
+    Record(Bytes),
+    /// Write now what is gathered.
+    FlushTee,
+    /// Write nothing more, whatever is still gathered.
+    CloseTee,
+    /// Append this to `session.in`.
+    Append {
+        /// What for.
+        purpose: Purpose,
+        /// The body.
+        body: Bytes,
+        /// Makes it idempotent.
+        part_id: String,
+    },
+    /// Read both streams of the session as they are.
+    Inspect,
+    /// Read `session.out` from behind this position.
+    Subscribe(Option<Seq>),
+    /// Look for a stop on `session.in` from now on.
+    WatchForStop,
+    /// Cancel the model's call.
+    CancelStep,
+    /// Nothing is left to do.
+    Done,
+}
+
+/// What is appended to `session.in`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// See [`InChunk::Noop`].
+    Noop,
+    /// See [`InChunk::Handover`].
+    Handover,
+    /// See [`InChunk::Message`].
+    Message,
+}
