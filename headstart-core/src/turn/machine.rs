@@ -103,6 +103,8 @@ pub struct Machine {
     recorder: Recorder,
     tee: Tee,
     given: Given,
+    /// The noop is on its way, and the handover waits for it until then: it has to come first.
+    noop_by: Option<Duration>,
     splice: Option<Splice>,
     subscription: Subscription,
     view: View,
@@ -115,6 +117,8 @@ pub struct Machine {
     is_done: bool,
 }
 
+/// How long a handover waits for the noop before it. By the end of step 1 it is mostly there.
+const NOOP_PATIENCE: Duration = Duration::from_secs(1);
 const ERROR_TEXT: &str = "An error occurred.";
 
 impl Machine {
@@ -134,6 +138,7 @@ impl Machine {
             step,
             tee: Tee::default(),
             given: Given::Nothing,
+            noop_by: None,
             splice: None,
             subscription: Subscription::None,
             view: View::new(),
@@ -179,7 +184,9 @@ impl Machine {
         let create =
             matches!(self.session, Session::Creating | Session::Inspecting(_)).then_some(deadlines.create);
         let agent = self.agent_by.filter(|_| !self.view.is_closed());
-        [create, step, self.tee.settle_by, given, subscription, agent].into_iter().flatten().min()
+        let tee = self.tee.settle_by.filter(|_| !self.tee.is_settled());
+        let noop = self.noop_by.filter(|_| matches!(self.step, Step::Over(_)));
+        [create, step, tee, noop, given, subscription, agent].into_iter().flatten().min()
     }
 
     /// Takes in what happened at `now`, the span since the turn began.
@@ -217,16 +224,21 @@ impl Machine {
         if is_ours {
             self.session = Session::Ours;
             self.view.open(opened, &mut self.outputs);
-            self.append(Purpose::Noop, &InChunk::Noop);
             for record in std::mem::take(&mut self.tee.held) {
                 self.write(record);
             }
             if self.left {
                 self.watch_for_stop();
             }
-            if self.spec.plan == Plan::Message {
-                self.splice = Some(Splice::new(None, None));
-                self.give(Purpose::Message, &self.spec.message.clone());
+            match self.spec.plan {
+                Plan::HeadStart => {
+                    self.append(Purpose::Noop, &InChunk::Noop);
+                    self.noop_by = Some(self.now + NOOP_PATIENCE);
+                }
+                Plan::Message => {
+                    self.splice = Some(Splice::new(None, None));
+                    self.give(Purpose::Message, &self.spec.message.clone());
+                }
             }
             return;
         }
@@ -412,6 +424,10 @@ impl Machine {
     }
 
     fn appended(&mut self, purpose: Purpose, result: Result<Appended, SessionsError>) {
+        if purpose == Purpose::Noop {
+            self.noop_by = None;
+            return;
+        }
         let Given::Sending(giving) = &mut self.given else { return };
         if giving.purpose != purpose {
             return;
@@ -610,6 +626,7 @@ impl Machine {
     fn advance(&mut self) {
         if matches!(self.session, Session::Ours)
             && self.tee.is_settled()
+            && self.noop_by.is_none_or(|by| self.now >= by)
             && let Step::Over(_) = self.step
         {
             self.hand_over();
