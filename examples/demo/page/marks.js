@@ -6,7 +6,7 @@
 /** Marks of the agent may trail the end of the answer by this much. */
 const TRAIL_MS = 1500;
 
-/** Wait before each attempt: the server must know the chat first. */
+/** Wait before another attempt. */
 const RETRY_MS = 250;
 const MAX_ATTEMPTS = 8;
 
@@ -44,7 +44,7 @@ export function fileMark({ turns, zero }, mark) {
 
 async function read(api, state, changed, signal) {
   for (let attempt = 0; attempt < MAX_ATTEMPTS && !signal.aborted; attempt += 1) {
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     try {
       for await (const mark of api.timeline(state.chatId, signal)) {
         if (fileMark(state, mark)) changed();
