@@ -50,11 +50,18 @@ pub enum Closing {
     Withdraw,
 }
 
+impl Decision {
+    /// The agent answers, from the beginning.
+    pub(super) fn leave_to_agent() -> Self {
+        Self { partial: no_op(), is_final: false, closing: Closing::Withdraw, report_error: false }
+    }
+}
+
 /// Nothing was said that anybody must keep: the agent takes the turn from its beginning.
 ///
 /// The empty tool message never reaches a model. An empty list would do the same for most agents, but one
 /// that loads its own history takes it for an empty conversation.
-fn no_op() -> Vec<ModelMessage> {
+pub(super) fn no_op() -> Vec<ModelMessage> {
     vec![ModelMessage::tool(Vec::new())]
 }
 
@@ -106,12 +113,7 @@ fn finished(recorder: &Recorder, reason: FinishReason, paused: bool) -> Decision
 
 fn failed(recorder: &Recorder, broken: BrokenAnswer) -> Decision {
     if !recorder.has_text() {
-        return Decision {
-            partial: no_op(),
-            is_final: false,
-            closing: Closing::Withdraw,
-            report_error: false,
-        };
+        return Decision::leave_to_agent();
     }
     let mut partial = recorder.final_messages();
     let closing = Closing::Finish(FinishReason::Error);

@@ -9,27 +9,34 @@
 //!       └─ run ─► step 1 ─► chunks ─► step over ─┘
 //!          create says existing ─► inspect ─► follow the turn under way, or send an ordinary message
 //! ```
+//!
+//! What follows from time is in `timing`, what the browser sees in `view` and `splice`, what the agent gets
+//! in `handover`.
 
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
 
 use super::{
-    Ending, Input, Output, Plan, Purpose, Refusal, TurnSpec, ViewLoss,
+    BrokenAnswer, Ending, Input, OnDisconnect, Output, Plan, Purpose, Refusal, TurnSpec, ViewLoss,
+    giving::{self, Giving, Verdict},
     handover::{self, Closing, Decision, Outcome},
+    ledger::Ledger,
     mark::{Mark, input_kind},
     splice::{Seen, Splice},
     view::View,
 };
 use crate::{
-    sessions::{Appended, MAX_RECORD_BYTES, Opened, SessionsError, SessionsErrorKind, Written},
+    sessions::{Appended, Opened, SessionsError},
     step::{Recorder, StepErrorKind, StepEvent},
-    wire::{InChunk, Json, ModelMessage, Record, RecordBody, Seq, UiChunk},
+    wire::{Control, InChunk, Json, ModelMessage, Record, RecordBody, Seq, UiChunk},
 };
 
 /// The session, as far as known.
 #[derive(Debug)]
-enum Session {
+pub(super) enum Session {
+    /// There is no platform in this turn.
+    None,
     Creating,
     /// Created by this turn.
     Ours,
@@ -43,77 +50,46 @@ enum Session {
 }
 
 #[derive(Debug)]
-enum Step {
+pub(super) enum Step {
     None,
     Running { last_event: Option<Duration> },
     Over(Decision),
     HandedOver,
 }
 
-/// The one input of this turn on `session.in`.
-#[derive(Debug)]
-enum Given {
-    Nothing,
-    Sending(Giving),
-    Waiting(Giving, Duration),
-    Accepted,
-    Lost,
-}
-
-#[derive(Debug, Clone)]
-struct Giving {
-    purpose: Purpose,
-    body: Bytes,
-    since: Duration,
-    attempts: u32,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subscription {
+pub(super) enum Subscription {
     None,
     Active,
     At(Duration),
 }
 
-#[derive(Debug, Default)]
-struct Tee {
-    /// Records wait here until the session is known to be ours.
-    held: Vec<Bytes>,
-    recorded: u64,
-    written: u64,
-    last: Option<Seq>,
-    failed: bool,
-    settle_by: Option<Duration>,
-}
-
-impl Tee {
-    fn is_settled(&self) -> bool {
-        self.failed || (self.held.is_empty() && self.recorded == self.written)
-    }
-}
-
 /// The machine. See the module's documentation.
 #[derive(Debug)]
 pub struct Machine {
-    spec: TurnSpec,
-    now: Duration,
-    outputs: VecDeque<Output>,
-    session: Session,
-    step: Step,
+    pub(super) spec: TurnSpec,
+    pub(super) now: Duration,
+    pub(super) outputs: VecDeque<Output>,
+    pub(super) session: Session,
+    pub(super) step: Step,
     recorder: Recorder,
-    tee: Tee,
-    given: Given,
+    pub(super) ledger: Ledger,
+    pub(super) giving: Giving,
     /// The noop is on its way, and the handover waits for it until then: it has to come first.
-    noop_by: Option<Duration>,
-    splice: Option<Splice>,
-    subscription: Subscription,
-    view: View,
+    pub(super) noop_by: Option<Duration>,
+    pub(super) splice: Option<Splice>,
+    pub(super) subscription: Subscription,
+    pub(super) view: View,
     /// Until when the agent (or the followed turn) has to say something.
-    agent_by: Option<Duration>,
+    pub(super) agent_by: Option<Duration>,
     /// Step 1 was handed over as the whole answer, and the agent has added nothing yet.
-    is_final: bool,
+    pub(super) is_final: bool,
     report_error: bool,
     left: bool,
+    /// The browser left, and the step is given up then.
+    pub(super) abort_by: Option<Duration>,
+    /// This server is about to stop: the response ends as soon as the agent has the turn.
+    is_yielding: bool,
     is_done: bool,
 }
 
@@ -125,19 +101,21 @@ impl Machine {
     /// A turn that begins now.
     #[must_use]
     pub fn new(spec: TurnSpec) -> Self {
-        let step = match spec.plan {
-            Plan::HeadStart => Step::Running { last_event: None },
-            Plan::Message => Step::None,
+        let (session, step) = match spec.plan {
+            Plan::HeadStart => (Session::Creating, Step::Running { last_event: None }),
+            Plan::Agent => (Session::Creating, Step::Over(Decision::leave_to_agent())),
+            Plan::Message => (Session::Creating, Step::None),
+            Plan::Alone => (Session::None, Step::Running { last_event: None }),
         };
         let mut machine = Self {
             recorder: Recorder::new(spec.message_id.clone()),
             spec,
             now: Duration::ZERO,
             outputs: VecDeque::new(),
-            session: Session::Creating,
+            session,
             step,
-            tee: Tee::default(),
-            given: Given::Nothing,
+            ledger: Ledger::default(),
+            giving: Giving::Nothing,
             noop_by: None,
             splice: None,
             subscription: Subscription::None,
@@ -146,8 +124,14 @@ impl Machine {
             is_final: false,
             report_error: false,
             left: false,
+            abort_by: None,
+            is_yielding: false,
             is_done: false,
         };
+        if matches!(machine.session, Session::None) {
+            // The transport takes no response without a token; this one opens nothing, and is renewed.
+            machine.view.open(Opened::new("unavailable"), &mut machine.outputs);
+        }
         if machine.is_running() {
             let mut chunks = Vec::new();
             machine.recorder.start(&mut chunks);
@@ -161,34 +145,6 @@ impl Machine {
         self.outputs.pop_front()
     }
 
-    /// When to come back with [`Input::Tick`] if nothing else happens.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
-        let deadlines = &self.spec.deadlines;
-        let step = match self.step {
-            Step::Running { last_event: None } => Some(deadlines.model_first.min(deadlines.step)),
-            Step::Running { last_event: Some(last) } => {
-                Some((last + deadlines.model_idle).min(deadlines.step))
-            }
-            _ => None,
-        };
-        let given = match &self.given {
-            Given::Waiting(giving, at) => Some((*at).min(self.view_patience(giving).unwrap_or(*at))),
-            Given::Sending(giving) => self.view_patience(giving),
-            _ => None,
-        };
-        let subscription = match self.subscription {
-            Subscription::At(at) => Some(at),
-            _ => None,
-        };
-        let create =
-            matches!(self.session, Session::Creating | Session::Inspecting(_)).then_some(deadlines.create);
-        let agent = self.agent_by.filter(|_| !self.view.is_closed());
-        let tee = self.tee.settle_by.filter(|_| !self.tee.is_settled());
-        let noop = self.noop_by.filter(|_| matches!(self.step, Step::Over(_)));
-        [create, step, tee, noop, given, subscription, agent].into_iter().flatten().min()
-    }
-
     /// Takes in what happened at `now`, the span since the turn began.
     pub fn handle(&mut self, now: Duration, input: Input) {
         self.now = self.now.max(now);
@@ -200,13 +156,15 @@ impl Machine {
             Input::Step(Ok(event)) => self.step_event(event),
             Input::Step(Err(error)) => self.end_step(Outcome::Failed(error.kind())),
             Input::StepEnded => self.step_ended(),
-            Input::Written(written) => self.written(written),
-            Input::TeeFailed => self.tee_failed(),
+            Input::Written(written) => self.ledger.written(written),
+            Input::TeeFailed => self.ledger.fail(),
             Input::Appended(purpose, result) => self.appended(purpose, result),
             Input::Record(record) => self.record(record),
             Input::SubscriptionEnded(error) => self.subscription_ended(error.as_ref()),
             Input::ViewLost(loss) => self.view_lost(loss),
             Input::StopRequested => self.stop(),
+            Input::Replaced => self.replaced(),
+            Input::Yield => self.give_way(),
             Input::Tick => {}
         }
         self.expire();
@@ -224,21 +182,26 @@ impl Machine {
         if is_ours {
             self.session = Session::Ours;
             self.view.open(opened, &mut self.outputs);
-            for record in std::mem::take(&mut self.tee.held) {
+            for record in self.ledger.release() {
                 self.write(record);
             }
             if self.left {
                 self.watch_for_stop();
             }
             match self.spec.plan {
-                Plan::HeadStart => {
-                    self.append(Purpose::Noop, &InChunk::Noop);
+                Plan::HeadStart | Plan::Agent => {
+                    self.outputs.push_back(Output::Append {
+                        purpose: Purpose::Noop,
+                        body: giving::body(&InChunk::Noop),
+                        part_id: giving::part_id(Purpose::Noop, &self.spec.nonce),
+                    });
                     self.noop_by = Some(self.now + NOOP_PATIENCE);
                 }
                 Plan::Message => {
                     self.splice = Some(Splice::new(None, None));
-                    self.give(Purpose::Message, &self.spec.message.clone());
+                    self.give_message();
                 }
+                Plan::Alone => {}
             }
             return;
         }
@@ -251,7 +214,7 @@ impl Machine {
         self.outputs.push_back(Output::Inspect);
     }
 
-    fn create_failed(&mut self, refusal: Refusal) {
+    pub(super) fn create_failed(&mut self, refusal: Refusal) {
         self.drop_step();
         self.session = Session::Failed;
         self.view.refuse(refusal, &mut self.outputs);
@@ -263,7 +226,7 @@ impl Machine {
         match self.session {
             // Its leader fell silent and left the run waiting: the agent takes the turn.
             Session::Followed if !has("handover") && !has("message") => {
-                self.give_handover(vec![ModelMessage::tool(Vec::new())], None, false);
+                self.give_handover(handover::no_op(), None, false);
             }
             Session::Inspecting(true) if !has("message") => {
                 self.session = Session::Followed;
@@ -275,13 +238,13 @@ impl Machine {
                 self.session = Session::Theirs;
                 let is_turn_open = output.iter().rev().find_map(|record| match &record.body {
                     RecordBody::Data { .. } => Some(true),
-                    RecordBody::Control(control) => Some(control.name != crate::wire::Control::TURN_COMPLETE),
+                    RecordBody::Control(control) => Some(control.name != Control::TURN_COMPLETE),
                     RecordBody::Command => None,
                 });
                 let tail = output.last().map(|record| record.seq);
                 let splice = Splice::new(tail, None).skipping_to_boundary(is_turn_open == Some(true));
                 self.splice = Some(splice);
-                self.give(Purpose::Message, &self.spec.message.clone());
+                self.give_message();
             }
             _ => {}
         }
@@ -289,7 +252,7 @@ impl Machine {
 
     // ── step 1 ──────────────────────────────────────────────────────────────────────────────────────
 
-    fn is_running(&self) -> bool {
+    pub(super) fn is_running(&self) -> bool {
         matches!(self.step, Step::Running { .. })
     }
 
@@ -313,7 +276,7 @@ impl Machine {
         self.end_step(Outcome::Failed(StepErrorKind::Truncated));
     }
 
-    fn end_step(&mut self, outcome: Outcome) {
+    pub(super) fn end_step(&mut self, outcome: Outcome) {
         if !self.is_running() {
             return;
         }
@@ -326,8 +289,8 @@ impl Machine {
         }
         self.emit(&chunks);
         self.step = Step::Over(decision);
-        self.tee.settle_by = Some(self.now + self.spec.deadlines.tee);
-        if matches!(self.session, Session::Ours) && !self.tee.is_settled() {
+        self.ledger.settle_by = Some(self.now + self.spec.deadlines.tee);
+        if matches!(self.session, Session::Ours) && !self.ledger.is_settled() {
             self.outputs.push_back(Output::FlushTee);
         }
     }
@@ -338,11 +301,11 @@ impl Machine {
             self.outputs.push_back(Output::CancelStep);
         }
         self.step = Step::None;
-        self.tee = Tee::default();
+        self.ledger = Ledger::default();
         self.outputs.push_back(Output::CloseTee);
     }
 
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         if self.is_running() {
             self.outputs.push_back(Output::CancelStep);
             self.end_step(Outcome::Stopped);
@@ -354,21 +317,36 @@ impl Machine {
         }
     }
 
+    /// Another process answers in our place: what we say now would be said twice.
+    fn replaced(&mut self) {
+        if !matches!(self.step, Step::Running { .. } | Step::Over(_)) {
+            return;
+        }
+        self.drop_step();
+        self.giving = Giving::Lost;
+        self.view.close(Ending::Reset, &mut self.outputs);
+    }
+
+    /// This server is about to stop: the agent goes on from where step 1 is now.
+    fn give_way(&mut self) {
+        self.is_yielding = true;
+        if self.is_running() {
+            self.outputs.push_back(Output::CancelStep);
+            self.spec.broken_answer = BrokenAnswer::Continue;
+            self.end_step(Outcome::Failed(StepErrorKind::Truncated));
+        }
+    }
+
     /// Chunks of our own: to the browser, and as records to the durable copy.
     fn emit(&mut self, chunks: &[UiChunk]) {
         for chunk in chunks {
             let json = chunk.to_json();
             self.view.chunk(&json, &mut self.outputs);
-            // The store takes no such record; the others still make a whole answer.
-            if json.len() > MAX_RECORD_BYTES - 128 {
-                continue;
-            }
-            let id = self.tee.recorded + self.tee.held.len() as u64;
-            let record = Bytes::from(format!(r#"{{"data":{json},"id":"{}{id}"}}"#, self.record_prefix()));
-            if matches!(self.session, Session::Ours) {
-                self.write(record);
-            } else {
-                self.tee.held.push(record);
+            let record = self.ledger.record(&json, &self.record_prefix());
+            match (record, &self.session) {
+                (None, _) | (_, Session::None) => {}
+                (Some(record), Session::Ours) => self.write(record),
+                (Some(record), _) => self.ledger.hold(record),
             }
         }
     }
@@ -378,44 +356,20 @@ impl Machine {
     }
 
     fn write(&mut self, record: Bytes) {
-        if !self.tee.failed {
-            self.tee.recorded += 1;
+        if self.ledger.count() {
             self.outputs.push_back(Output::Record(record));
         }
     }
 
-    fn written(&mut self, Written { first, last }: Written) {
-        self.tee.written = (self.tee.written + (last + 1).saturating_sub(first)).min(self.tee.recorded);
-        self.tee.last = self.tee.last.max(Some(last));
-    }
-
-    fn tee_failed(&mut self) {
-        self.tee.failed = true;
-        self.tee.held.clear();
-    }
-
     // ── the input on session.in ─────────────────────────────────────────────────────────────────────
 
-    fn append(&mut self, purpose: Purpose, chunk: &InChunk) {
-        let body = Json::from_serialize(chunk).unwrap_or_default();
-        self.append_body(purpose, Bytes::copy_from_slice(body.as_str().as_bytes()));
-    }
-
-    fn append_body(&mut self, purpose: Purpose, body: Bytes) {
-        let name = match purpose {
-            Purpose::Noop => "noop",
-            Purpose::Handover => "handover",
-            Purpose::Message => "message",
-        };
-        let part_id = format!("{}-{name}", self.spec.nonce);
-        self.outputs.push_back(Output::Append { purpose, body, part_id });
-    }
-
     fn give(&mut self, purpose: Purpose, chunk: &InChunk) {
-        let body = Json::from_serialize(chunk).unwrap_or_default();
-        let body = Bytes::copy_from_slice(body.as_str().as_bytes());
-        self.append_body(purpose, body.clone());
-        self.given = Given::Sending(Giving { purpose, body, since: self.now, attempts: 1 });
+        let output = self.giving.send(purpose, chunk, &self.spec.nonce, self.now);
+        self.outputs.push_back(output);
+    }
+
+    fn give_message(&mut self) {
+        self.give(Purpose::Message, &self.spec.message.clone());
     }
 
     fn give_handover(&mut self, partial: Vec<ModelMessage>, message_id: Option<String>, is_final: bool) {
@@ -428,40 +382,21 @@ impl Machine {
             self.noop_by = None;
             return;
         }
-        let Given::Sending(giving) = &mut self.given else { return };
-        if giving.purpose != purpose {
-            return;
-        }
-        let mut giving = giving.clone();
-        let error = match result {
-            Ok(Appended { seq }) => return self.accepted(purpose, seq),
-            Err(error) => error,
-        };
-        let next = self.now + Duration::from_millis(250) * 2_u32.pow(giving.attempts.min(5) - 1);
-        // A row that was just created may not be visible everywhere yet.
-        let may_succeed = error.is_retryable() || error.kind() == SessionsErrorKind::NotFound;
-        if may_succeed && next < giving.since + self.spec.deadlines.handover_retry {
-            giving.attempts += 1;
-            self.given = Given::Waiting(giving, next);
-        } else if error.kind() == SessionsErrorKind::TooLarge && purpose == Purpose::Handover && self.is_final
-        {
-            // The text does not fit; the turn is closed without it rather than left open.
-            self.report_error = true;
-            self.given = Given::Nothing;
-            self.is_final = false;
-            self.give_handover(
-                vec![ModelMessage::tool(Vec::new())],
-                Some(self.spec.message_id.clone()),
-                true,
-            );
-        } else {
-            self.given = Given::Lost;
-            self.cut_off();
+        match self.giving.answered(purpose, result, self.now, self.spec.deadlines.handover_retry) {
+            Verdict::Pending => {}
+            Verdict::Accepted(purpose, seq) => self.accepted(purpose, seq),
+            Verdict::TooLarge(Purpose::Handover) if self.is_final => {
+                // The text does not fit; the turn is closed without it rather than left open.
+                self.report_error = true;
+                self.is_final = false;
+                let message_id = Some(self.spec.message_id.clone());
+                self.give_handover(handover::no_op(), message_id, true);
+            }
+            Verdict::TooLarge(_) | Verdict::Lost => self.cut_off(),
         }
     }
 
     fn accepted(&mut self, purpose: Purpose, seq: Option<Seq>) {
-        self.given = Given::Accepted;
         let deadlines = &self.spec.deadlines;
         let wait = if self.is_final { deadlines.final_grace } else { deadlines.agent_first };
         self.agent_by = Some(self.now + wait);
@@ -474,14 +409,9 @@ impl Machine {
         }
     }
 
-    /// Until when the browser waits for an input to be accepted.
-    fn view_patience(&self, giving: &Giving) -> Option<Duration> {
-        (!self.view.is_closed()).then(|| giving.since + self.spec.deadlines.handover)
-    }
-
     // ── the splice ──────────────────────────────────────────────────────────────────────────────────
 
-    fn subscribe(&mut self) {
+    pub(super) fn subscribe(&mut self) {
         if let (Some(splice), false) = (&self.splice, self.view.is_closed()) {
             self.outputs.push_back(Output::Subscribe(splice.cursor()));
             self.subscription = Subscription::Active;
@@ -513,7 +443,7 @@ impl Machine {
         }
     }
 
-    fn complete(&mut self) {
+    pub(super) fn complete(&mut self) {
         let (cursor, held) = match &mut self.splice {
             Some(splice) => (splice.cursor(), splice.take_error()),
             None => (None, None),
@@ -527,7 +457,7 @@ impl Machine {
 
     /// Ends the response of a turn that is not complete. Behind a whole answer the position is sound to go on
     /// from; in mid-turn it never is.
-    fn cut_off(&mut self) {
+    pub(super) fn cut_off(&mut self) {
         if let (true, Some(splice)) = (self.is_final, &self.splice) {
             self.view.cursor(splice.cursor(), &mut self.outputs);
         }
@@ -540,7 +470,7 @@ impl Machine {
             Some(wait) => {
                 self.subscription = Subscription::At(self.now + wait.max(Duration::from_millis(10)))
             }
-            None if self.is_final && matches!(self.given, Given::Accepted) => self.complete(),
+            None if self.is_final && matches!(self.giving, Giving::Accepted) => self.complete(),
             None => {
                 self.subscription = Subscription::None;
                 self.view.close(Ending::Reset, &mut self.outputs);
@@ -552,9 +482,18 @@ impl Machine {
 
     fn view_lost(&mut self, loss: ViewLoss) {
         self.view.lose(&mut self.outputs);
-        if loss == ViewLoss::Left && !std::mem::replace(&mut self.left, true) {
-            self.watch_for_stop();
+        if loss != ViewLoss::Left || std::mem::replace(&mut self.left, true) {
+            return;
         }
+        match self.spec.on_disconnect {
+            // Nobody else will ever see it.
+            _ if matches!(self.session, Session::None) => self.stop(),
+            OnDisconnect::Abort if self.is_running() => self.stop(),
+            OnDisconnect::Abort => {}
+            OnDisconnect::Grace(grace) => self.abort_by = Some(self.now + grace),
+            OnDisconnect::Continue => {}
+        }
+        self.watch_for_stop();
     }
 
     /// A stop comes with the end of the connection; without that nobody has pressed it.
@@ -565,71 +504,24 @@ impl Machine {
         }
     }
 
-    // ── time, and what follows from all of the above ────────────────────────────────────────────────
-
-    fn expire(&mut self) {
-        let now = self.now;
-        let deadlines = &self.spec.deadlines;
-        if matches!(self.session, Session::Creating | Session::Inspecting(_)) && now >= deadlines.create {
-            self.create_failed(Refusal::PlatformTimeout);
-        }
-        let deadlines = &self.spec.deadlines;
-        let is_step_late = match self.step {
-            Step::Running { last_event: None } => now >= deadlines.model_first.min(deadlines.step),
-            Step::Running { last_event: Some(last) } => {
-                now >= (last + deadlines.model_idle).min(deadlines.step)
-            }
-            _ => false,
-        };
-        if is_step_late {
-            self.outputs.push_back(Output::CancelStep);
-            self.end_step(Outcome::Failed(StepErrorKind::Timeout));
-        }
-        if self.tee.settle_by.is_some_and(|by| now >= by) && !self.tee.is_settled() {
-            self.tee_failed();
-        }
-        match &self.given {
-            Given::Waiting(giving, at) if now >= *at => {
-                let giving = giving.clone();
-                self.append_body(giving.purpose, giving.body.clone());
-                self.given = Given::Sending(giving);
-            }
-            _ => {}
-        }
-        if let Given::Sending(giving) | Given::Waiting(giving, _) = &self.given
-            && self.view_patience(giving).is_some_and(|by| now >= by)
-        {
-            self.cut_off();
-        }
-        if let Subscription::At(at) = self.subscription
-            && now >= at
-        {
-            self.subscribe();
-        }
-        if self.agent_by.is_some_and(|by| now >= by) && !self.view.is_closed() {
-            self.agent_is_late();
-        }
-    }
-
-    fn agent_is_late(&mut self) {
-        self.agent_by = None;
-        if self.is_final {
-            self.complete();
-        } else if matches!((&self.session, &self.given), (Session::Followed, Given::Nothing)) {
-            self.agent_by = Some(self.now + self.spec.deadlines.agent_first);
-            self.outputs.push_back(Output::Inspect);
-        } else {
-            self.view.close(Ending::Reset, &mut self.outputs);
-        }
-    }
+    // ── what follows from all of the above ──────────────────────────────────────────────────────────
 
     fn advance(&mut self) {
         if matches!(self.session, Session::Ours)
-            && self.tee.is_settled()
+            && self.ledger.is_settled()
             && self.noop_by.is_none_or(|by| self.now >= by)
             && let Step::Over(_) = self.step
         {
             self.hand_over();
+        }
+        if let (Session::None, Step::Over(decision)) = (&self.session, &self.step) {
+            // There is no agent to go on.
+            self.report_error = decision.report_error || !decision.is_final;
+            self.step = Step::HandedOver;
+            self.complete();
+        }
+        if self.is_yielding && !self.view.is_closed() && self.is_given() {
+            if self.is_final { self.complete() } else { self.cut_off() }
         }
         if !self.is_done && self.is_over() {
             self.is_done = true;
@@ -639,23 +531,27 @@ impl Machine {
 
     fn hand_over(&mut self) {
         let Step::Over(decision) = std::mem::replace(&mut self.step, Step::HandedOver) else { return };
-        self.tee.settle_by = None;
+        self.ledger.settle_by = None;
         self.outputs.push_back(Output::CloseTee);
         self.is_final = decision.is_final;
         self.report_error = decision.report_error;
-        self.splice = Some(Splice::new(self.tee.last, Some(self.record_prefix())));
+        self.splice = Some(Splice::new(self.ledger.last(), Some(self.record_prefix())));
         let message_id = Some(self.spec.message_id.clone());
         self.give_handover(decision.partial, message_id, decision.is_final);
         // Beside the handover, not behind it: the position to read from is known.
         self.subscribe();
     }
 
+    /// This process has told the agent all it has to.
+    fn is_given(&self) -> bool {
+        match (&self.giving, &self.session) {
+            (Giving::Nothing, Session::None) => matches!(self.step, Step::HandedOver),
+            (Giving::Nothing, Session::Failed | Session::Followed) => true,
+            (giving, _) => giving.is_settled(),
+        }
+    }
+
     fn is_over(&self) -> bool {
-        let is_given = match self.given {
-            Given::Accepted | Given::Lost => true,
-            Given::Nothing => matches!(self.session, Session::Failed | Session::Followed),
-            _ => false,
-        };
-        is_given && self.view.is_closed()
+        self.is_given() && self.view.is_closed()
     }
 }

@@ -5,16 +5,19 @@
 //! of the agent's part.
 
 pub(crate) mod driver;
+mod giving;
 pub mod handover;
+mod ledger;
 mod machine;
 mod mark;
 mod settings;
 mod signals;
 mod splice;
 mod tee;
+mod timing;
 mod view;
 
 pub use machine::Machine;
-pub use settings::{BrokenAnswer, Deadlines};
+pub use settings::{BrokenAnswer, Deadlines, OnDisconnect};
 pub use signals::{Input, Output, Plan, Purpose, TurnSpec};
 pub use view::{Ending, Refusal, ViewLoss};

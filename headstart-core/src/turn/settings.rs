@@ -94,3 +94,17 @@ pub enum BrokenAnswer {
     /// The agent goes on where it stopped, in the same bubble.
     Continue,
 }
+
+/// What becomes of step 1 when the browser goes away in the middle of it. Going away is not stopping: a stop
+/// is an input of its own, and is obeyed under each of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnDisconnect {
+    /// It goes on, and the turn is there when the user comes back.
+    #[default]
+    Continue,
+    /// It goes on for so long, and is then given up as by [`Abort`](Self::Abort).
+    Grace(Duration),
+    /// The model is cancelled; the text so far is the answer. For models that cost more than a lost answer.
+    Abort,
+}

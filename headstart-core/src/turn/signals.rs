@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{BrokenAnswer, Deadlines, Ending, Refusal, ViewLoss};
+use super::{BrokenAnswer, Deadlines, Ending, OnDisconnect, Refusal, ViewLoss};
 use crate::{
     sessions::{Appended, Opened, SessionsError, Written},
     step::{StepError, StepEvent, ToolSet},
@@ -27,6 +27,8 @@ pub struct TurnSpec {
     pub deadlines: Deadlines,
     /// See [`BrokenAnswer`].
     pub broken_answer: BrokenAnswer,
+    /// See [`OnDisconnect`].
+    pub on_disconnect: OnDisconnect,
 }
 
 impl TurnSpec {
@@ -41,6 +43,7 @@ impl TurnSpec {
             message,
             deadlines: Deadlines::default(),
             broken_answer: BrokenAnswer::default(),
+            on_disconnect: OnDisconnect::default(),
         }
     }
 }
@@ -51,8 +54,12 @@ impl TurnSpec {
 pub enum Plan {
     /// Step 1 here, the rest by the agent.
     HeadStart,
-    /// The agent answers; for a history that only fits into an ordinary message.
+    /// The agent answers all of it: there is no model here, or it is switched off.
+    Agent,
+    /// The same by way of an ordinary message, which may be larger than what a session is created with.
     Message,
+    /// Step 1 is all there is: the platform is known to be down. Nothing is durable.
+    Alone,
 }
 
 /// What happened.
@@ -90,6 +97,10 @@ pub enum Input {
     ViewLost(ViewLoss),
     /// The user pressed stop.
     StopRequested,
+    /// Another process took this one for dead and answers in its place.
+    Replaced,
+    /// This server is about to stop.
+    Yield,
     /// Time has passed.
     Tick,
 }

@@ -5,6 +5,7 @@
 
 mod world;
 
+use headstart_core::turn::{self, OnDisconnect};
 use proptest::prelude::*;
 use world::{Create, Ending, Plan, World};
 
@@ -27,6 +28,18 @@ fn plan() -> impl Strategy<Value = Plan> {
     ];
     let faults = (any::<bool>(), 0..3_u8, any::<bool>(), any::<bool>());
     let people = (any::<bool>(), any::<bool>(), any::<bool>());
+    let attempt = prop_oneof![
+        8 => Just(turn::Plan::HeadStart),
+        1 => Just(turn::Plan::Agent),
+        1 => Just(turn::Plan::Message),
+        1 => Just(turn::Plan::Alone),
+    ];
+    let on_disconnect = prop_oneof![
+        4 => Just(OnDisconnect::Continue),
+        1 => Just(OnDisconnect::Grace(std::time::Duration::from_millis(5))),
+        1 => Just(OnDisconnect::Abort),
+    ];
+    let rare = (attempt, on_disconnect, prop::bool::weighted(0.2), prop::bool::weighted(0.1));
     (
         create,
         0..5_usize,
@@ -35,9 +48,14 @@ fn plan() -> impl Strategy<Value = Plan> {
         0..4_usize,
         faults,
         people,
+        rare,
         prop::collection::vec(any::<u8>(), 0..80),
     )
-        .prop_map(|(create, deltas, calls, ending, agent_chunks, faults, people, choices)| Plan {
+        .prop_map(|(create, deltas, calls, ending, agent_chunks, faults, people, rare, choices)| Plan {
+            attempt: rare.0,
+            on_disconnect: rare.1,
+            yields: rare.2,
+            replaced: rare.3,
             create,
             deltas,
             calls,
@@ -72,6 +90,10 @@ proptest! {
 #[test]
 fn an_undisturbed_tool_turn_shows_everything_once_and_ends_cleanly() {
     let mut world = World::new(Plan {
+        attempt: turn::Plan::HeadStart,
+        on_disconnect: OnDisconnect::Continue,
+        yields: false,
+        replaced: false,
         create: Create::New,
         deltas: 3,
         calls: 2,

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, time::Duration};
 use headstart_core::{
     sessions::{Appended, Opened, SessionsError, SessionsErrorKind, Written},
     step::{StepError, StepErrorKind, StepEvent, Tool, ToolSet, Usage},
-    turn::{self, Input, Machine, Output, Purpose, Refusal, TurnSpec, ViewLoss},
+    turn::{self, Input, Machine, OnDisconnect, Output, Purpose, Refusal, TurnSpec, ViewLoss},
     wire::{FinishReason, InChunk, Json, Record, RecordBody, Seq},
 };
 use proptest::prelude::*;
@@ -38,6 +38,12 @@ pub(crate) enum Ending {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    pub(crate) attempt: turn::Plan,
+    pub(crate) on_disconnect: OnDisconnect,
+    /// The server is stopped in the middle.
+    pub(crate) yields: bool,
+    /// Another process takes the turn over in the middle.
+    pub(crate) replaced: bool,
     pub(crate) create: Create,
     pub(crate) deltas: usize,
     pub(crate) calls: usize,
@@ -66,6 +72,7 @@ pub(crate) struct World {
     responded: u32,
     is_done: bool,
     create_pending: bool,
+    is_ours: bool,
     inspecting: bool,
     model: VecDeque<Option<Result<StepEvent, StepError>>>,
     model_running: bool,
@@ -85,12 +92,26 @@ pub(crate) struct World {
     agent: VecDeque<Value>,
     reading_from: Option<usize>,
     left: bool,
+    left_during_step: bool,
+    yielded: bool,
+    replaced: bool,
+}
+
+impl Plan {
+    fn has_step(&self) -> bool {
+        matches!(self.attempt, turn::Plan::HeadStart | turn::Plan::Alone)
+    }
 }
 
 impl World {
-    pub(crate) fn new(plan: Plan) -> Self {
+    pub(crate) fn new(mut plan: Plan) -> Self {
+        if plan.attempt == turn::Plan::Alone {
+            plan.create = Create::New;
+        }
         let message = InChunk::Message { payload: Json::parse(r#"{"message":1}"#).unwrap() };
-        let spec = TurnSpec::new(MESSAGE_ID.into(), NONCE.into(), "u1".into(), message);
+        let mut spec = TurnSpec::new(MESSAGE_ID.into(), NONCE.into(), "u1".into(), message);
+        spec.plan = plan.attempt;
+        spec.on_disconnect = plan.on_disconnect;
         let mut world = Self {
             machine: Machine::new(spec),
             now: Duration::ZERO,
@@ -101,10 +122,11 @@ impl World {
             refused: None,
             responded: 0,
             is_done: false,
-            create_pending: plan.create != Create::Hangs,
+            create_pending: plan.create != Create::Hangs && plan.attempt != turn::Plan::Alone,
+            is_ours: false,
             inspecting: false,
             model: VecDeque::new(),
-            model_running: true,
+            model_running: plan.has_step(),
             said: vec![],
             tee: VecDeque::new(),
             tee_open: true,
@@ -121,6 +143,9 @@ impl World {
             agent: VecDeque::new(),
             reading_from: None,
             left: false,
+            left_during_step: false,
+            yielded: false,
+            replaced: false,
             plan,
         };
         if let Create::Existing { .. } = world.plan.create {
@@ -216,6 +241,9 @@ impl World {
             let can_stop = self.watching_for_stop && !self.stopped && !self.has_handed_over;
             may(can_stop && self.plan.stops, Self::user_stops);
             may(self.reading_from.is_some() && self.plan.subscription_breaks, Self::subscription_breaks);
+            may(self.plan.yields && !self.yielded, Self::server_stops);
+            let can_be_replaced = self.plan.replaced && !self.replaced && !self.has_handed_over;
+            may(can_be_replaced && self.is_ours && self.plan.has_step(), Self::another_takes_over);
             may(true, Self::time_passes);
             let at = usize::from(choice) % can.len();
             return can[at](self);
@@ -231,8 +259,19 @@ impl World {
         self.machine.handle(self.now, input);
     }
 
+    fn server_stops(&mut self) {
+        self.yielded = true;
+        self.tell(Input::Yield);
+    }
+
+    fn another_takes_over(&mut self) {
+        self.replaced = true;
+        self.tell(Input::Replaced);
+    }
+
     fn answer_create(&mut self) {
         self.create_pending = false;
+        self.is_ours = matches!(self.plan.create, Create::New | Create::LostAnswer);
         let mut opened = Opened::new("token");
         let mark = |nonce: &str, user: &str| {
             Json::from_value(&json!({"headStart": {"nonce": nonce, "userMessageId": user, "messageId": "x"}}))
@@ -351,6 +390,7 @@ impl World {
 
     fn browser_leaves(&mut self) {
         self.left = true;
+        self.left_during_step = self.model_running && !self.model.is_empty();
         self.tell(Input::ViewLost(ViewLoss::Left));
     }
 
@@ -432,6 +472,11 @@ impl World {
     fn check_inputs(&self) -> Result<(), TestCaseError> {
         let kinds: Vec<&str> = self.given.iter().filter_map(|input| input["kind"].as_str()).collect();
         match self.plan.create {
+            _ if self.plan.attempt == turn::Plan::Alone => prop_assert!(kinds.is_empty(), "I1: {:?}", kinds),
+            _ if self.replaced => prop_assert!(kinds.is_empty(), "I1, after a takeover: {:?}", kinds),
+            Create::New | Create::LostAnswer if self.plan.attempt == turn::Plan::Message => {
+                prop_assert_eq!(&kinds, &["message"], "I1");
+            }
             Create::New | Create::LostAnswer => prop_assert_eq!(&kinds, &["handover"], "I1"),
             Create::Existing { same_message: true } => prop_assert!(kinds.is_empty(), "I1: {:?}", kinds),
             Create::Existing { same_message: false } => prop_assert_eq!(&kinds, &["message"], "I1"),
@@ -439,12 +484,20 @@ impl World {
         }
         for input in self.given.iter().filter(|input| input["kind"] == "handover") {
             prop_assert_eq!(&input["messageId"], MESSAGE_ID, "I5");
-            if self.stopped {
+            if self.stopped || self.gave_up() {
                 prop_assert_eq!(&input["isFinal"], true, "a stop leaves nothing to run");
+            }
+            if self.plan.attempt == turn::Plan::Agent && !self.gave_up() && !self.stopped {
+                prop_assert_eq!(&input["isFinal"], false, "the agent answers");
             }
         }
         prop_assert!(self.responded <= 1);
         Ok(())
+    }
+
+    /// The browser left in the middle of step 1, and that ends it at once.
+    fn gave_up(&self) -> bool {
+        self.plan.on_disconnect == OnDisconnect::Abort && self.left_during_step
     }
 
     /// I2, I4 and the first half of I1: never a boundary of our own.
@@ -461,7 +514,9 @@ impl World {
         }
         if let Create::Existing { .. } = self.plan.create {
             prop_assert!(own.is_empty(), "a second step 1 left records: {:?}", own);
-        } else if !self.tee_failed && self.refused.is_none() {
+        } else if !self.plan.has_step() || self.plan.attempt == turn::Plan::Alone {
+            prop_assert!(own.is_empty(), "records without a step or a platform: {:?}", own);
+        } else if !self.tee_failed && self.refused.is_none() && !self.replaced {
             let seen = self.seen_of_step1();
             prop_assert!(
                 seen.len() <= own.len() && own[..seen.len()] == seen[..],
@@ -501,10 +556,11 @@ impl World {
         let starts =
             self.frames.iter().filter(|frame| frame["type"] == "start" && frame["messageId"] == MESSAGE_ID);
         prop_assert!(starts.count() <= 1, "I3: two starts");
-        let has_fault = self.plan.tee_fails || self.left || self.plan.append_failures > 0;
+        let has_fault = self.plan.tee_fails || self.left || self.yielded || self.plan.append_failures > 0;
         if !has_fault
             && is_complete
             && self.plan.create == Create::New
+            && self.plan.attempt == turn::Plan::HeadStart
             && self.plan.ending == Ending::ToolCalls
         {
             let expected = if self.given[0]["isFinal"] == true { self.said.len() } else { all.len() };

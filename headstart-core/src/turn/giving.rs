@@ -1,0 +1,140 @@
+//! The one input of a turn on `session.in`, tried until it is accepted or lost.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Output, Purpose};
+use crate::{
+    sessions::{Appended, SessionsError, SessionsErrorKind},
+    wire::{InChunk, Json, Seq},
+};
+
+/// First wait before another try; each further one is twice as long, up to 16 times this.
+const RETRY_WAIT: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+pub(super) enum Giving {
+    Nothing,
+    Sending(Attempt),
+    Waiting(Attempt, Duration),
+    Accepted,
+    Lost,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Attempt {
+    purpose: Purpose,
+    body: Bytes,
+    part_id: String,
+    since: Duration,
+    count: u32,
+}
+
+/// What an answer of the platform means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is there, at this position if the platform says so.
+    Accepted(Purpose, Option<Seq>),
+    /// Nothing to do: another try follows, or the answer is to something else.
+    Pending,
+    /// It will never fit.
+    TooLarge(Purpose),
+    Lost,
+}
+
+impl Giving {
+    /// Sends this input. There is one in each turn; a second replaces what is not accepted yet.
+    pub(super) fn send(&mut self, purpose: Purpose, chunk: &InChunk, nonce: &str, now: Duration) -> Output {
+        let attempt =
+            Attempt { purpose, body: body(chunk), part_id: part_id(purpose, nonce), since: now, count: 1 };
+        let output = attempt.output();
+        *self = Self::Sending(attempt);
+        output
+    }
+
+    /// Takes in the platform's answer. Tries go on for `patience` since the first.
+    pub(super) fn answered(
+        &mut self,
+        purpose: Purpose,
+        result: Result<Appended, SessionsError>,
+        now: Duration,
+        patience: Duration,
+    ) -> Verdict {
+        let Self::Sending(attempt) = self else { return Verdict::Pending };
+        if attempt.purpose != purpose {
+            return Verdict::Pending;
+        }
+        let error = match result {
+            Ok(Appended { seq }) => {
+                *self = Self::Accepted;
+                return Verdict::Accepted(purpose, seq);
+            }
+            Err(error) => error,
+        };
+        let next = now + RETRY_WAIT * 2_u32.pow(attempt.count.min(5) - 1);
+        // A row that was just created may not be visible everywhere yet.
+        let may_succeed = error.is_retryable() || error.kind() == SessionsErrorKind::NotFound;
+        if may_succeed && next < attempt.since + patience {
+            let mut attempt = attempt.clone();
+            attempt.count += 1;
+            *self = Self::Waiting(attempt, next);
+            return Verdict::Pending;
+        }
+        *self = Self::Lost;
+        if error.kind() == SessionsErrorKind::TooLarge { Verdict::TooLarge(purpose) } else { Verdict::Lost }
+    }
+
+    /// The next try, if it is time.
+    pub(super) fn due(&mut self, now: Duration) -> Option<Output> {
+        let Self::Waiting(attempt, at) = self else { return None };
+        if now < *at {
+            return None;
+        }
+        let attempt = attempt.clone();
+        let output = attempt.output();
+        *self = Self::Sending(attempt);
+        Some(output)
+    }
+
+    /// When the next try is due.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Waiting(_, at) => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Since when the platform is asked to accept it; `None` when it is not.
+    pub(super) fn open_since(&self) -> Option<Duration> {
+        match self {
+            Self::Sending(attempt) | Self::Waiting(attempt, _) => Some(attempt.since),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        matches!(self, Self::Accepted | Self::Lost)
+    }
+}
+
+impl Attempt {
+    fn output(&self) -> Output {
+        Output::Append { purpose: self.purpose, body: self.body.clone(), part_id: self.part_id.clone() }
+    }
+}
+
+pub(super) fn body(chunk: &InChunk) -> Bytes {
+    let json = Json::from_serialize(chunk).unwrap_or_default();
+    Bytes::copy_from_slice(json.as_str().as_bytes())
+}
+
+/// The same for each try, so that the platform writes it once.
+pub(super) fn part_id(purpose: Purpose, nonce: &str) -> String {
+    let name = match purpose {
+        Purpose::Noop => "noop",
+        Purpose::Handover => "handover",
+        Purpose::Message => "message",
+    };
+    format!("{nonce}-{name}")
+}
