@@ -1,68 +1,24 @@
 //! Who may use which chat. A chat id is an address, not a permission.
 
-use std::{future::Future, pin::Pin, sync::Arc};
-
-use http::{Extensions, HeaderMap, Method, Uri, request::Parts};
+use std::{future::Future, pin::Pin};
 
 use crate::{
-    http::{FirstTurnRequest, Problem, ProblemKind},
-    wire::{ChatId, Json},
+    hooks::RequestContext,
+    http::{BodyFields, Problem, ProblemKind},
+    wire::Json,
 };
 
 /// What [`authorize`](crate::HeadStartBuilder::authorize) decides about. Nothing has happened yet: no
-/// session, no model call.
+/// session, no model call. Request and chat are those of the [`RequestContext`] it derefs to.
 #[derive(Debug, Clone)]
 pub struct AuthorizeRequest {
-    head: Arc<Parts>,
-    chat_id: ChatId,
-    metadata: Option<Json>,
+    context: RequestContext,
     message_ids: Vec<String>,
 }
 
 impl AuthorizeRequest {
-    pub(crate) fn new(head: Arc<Parts>, request: &FirstTurnRequest) -> Self {
-        Self {
-            head,
-            chat_id: request.chat_id.clone(),
-            metadata: request.metadata.clone(),
-            message_ids: request.messages.iter().map(|message| message.id.clone()).collect(),
-        }
-    }
-
-    /// The method.
-    #[must_use]
-    pub fn method(&self) -> &Method {
-        &self.head.method
-    }
-
-    /// The address.
-    #[must_use]
-    pub fn uri(&self) -> &Uri {
-        &self.head.uri
-    }
-
-    /// The headers: cookies, `Authorization`, ….
-    #[must_use]
-    pub fn headers(&self) -> &HeaderMap {
-        &self.head.headers
-    }
-
-    /// What layers in front of the handler have put there: the user, say.
-    #[must_use]
-    pub fn extensions(&self) -> &Extensions {
-        &self.head.extensions
-    }
-
-    /// The chat somebody wants to use.
-    #[must_use]
-    pub fn chat_id(&self) -> &ChatId {
-        &self.chat_id
-    }
-
-    /// The browser's own data about the turn. A claim, like all the body.
-    #[must_use]
-    pub fn metadata(&self) -> Option<&Json> {
-        self.metadata.as_ref()
+    pub(crate) fn new(context: RequestContext, message_ids: Vec<String>) -> Self {
+        Self { context, message_ids }
     }
 
     /// Ids of the messages the browser claims.
@@ -72,12 +28,21 @@ impl AuthorizeRequest {
     }
 }
 
+impl std::ops::Deref for AuthorizeRequest {
+    type Target = RequestContext;
+
+    fn deref(&self) -> &RequestContext {
+        &self.context
+    }
+}
+
 /// The chat may be used, and what the server adds.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct Grant {
-    /// Takes the place of the browser's metadata; the agent sees it as its `clientData`.
-    pub metadata: Option<Json>,
+    pub(crate) metadata: Option<Json>,
+    pub(crate) owner_prefix: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) body_fields: Option<BodyFields>,
 }
 
 impl Grant {
@@ -87,10 +52,34 @@ impl Grant {
         Self::default()
     }
 
-    /// The server's own metadata, in place of the browser's.
+    /// The server's own metadata, in place of the browser's; the agent sees it as its `clientData`.
     #[must_use]
     pub fn metadata(mut self, metadata: Json) -> Self {
         self.metadata = Some(metadata);
+        self
+    }
+
+    /// The chat's id has to begin like this, or the answer is 403 after all. Ids that carry their owner
+    /// (`user-7:4f0c…`) need no look into a table.
+    #[must_use]
+    pub fn owner_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.owner_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Whose turn this is: what [`Limits::turns_of_key`](crate::Limits::turns_of_key) and
+    /// [`quota`](crate::HeadStartBuilder::quota) count by.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// The browser's own body fields that reach the agent in this turn, in place of
+    /// [`HeadStartBuilder::body_fields`](crate::HeadStartBuilder::body_fields).
+    #[must_use]
+    pub fn body_fields(mut self, fields: BodyFields) -> Self {
+        self.body_fields = Some(fields);
         self
     }
 }

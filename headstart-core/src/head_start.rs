@@ -1,32 +1,34 @@
-//! [`HeadStart`]: the handler, and how it is built.
+//! [`HeadStart`]: the handler.
 
 use std::{fmt, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use http::request::Parts;
-use tokio::sync::{mpsc, oneshot};
+use http::{header, request::Parts};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info_span, warn};
 
 use crate::{
-    Sessions, TriggerConfig,
+    Sessions,
+    admission::{Circuit, Mode, OpenTurns, Outage, Passage, Role, Shed},
     authorize::{Authorize, AuthorizeRequest, Grant},
+    builder::{HeadStartBuilder, Missing, Run, Settings},
     first_turn::FirstTurn,
-    history::HistoryPolicy,
+    hooks::{HistoryRequest, QuotaRequest, RequestContext, TokenRequest},
     http::{
-        Body, BodyFields, FirstTurnRequest, Limits, Problem, ProblemKind, read_request, sse_body,
-        stream_response,
+        Body, FirstTurnRequest, Problem, ProblemKind, RequestId, read_request, sse_body, stream_response,
+        view,
     },
-    rt::{Runtime, TokioRuntime},
-    step::{IntoStepRun, StepError, StepErrorKind},
+    rt::Runtime,
+    sessions::Opened,
     turn::{
-        BrokenAnswer, Deadlines, Machine,
+        Machine, Plan,
         driver::{Driver, RunFuture},
+        opening::{Create, Opening},
     },
-    turn_plan,
+    turn_plan::{self, Prepared},
+    wire::UiMessage,
 };
-
-type Run = Arc<dyn Fn(FirstTurn) -> RunFuture + Send + Sync>;
 
 /// Answers the first message of chats, and hands them over to their agents. Cheap to clone.
 ///
@@ -36,11 +38,8 @@ type Run = Arc<dyn Fn(FirstTurn) -> RunFuture + Send + Sync>;
 /// fn head_start(sessions: impl Sessions, model: impl StepModel + Clone) -> HeadStart {
 ///     HeadStart::builder("my-agent", sessions)
 ///         .authorize(|request: AuthorizeRequest| async move {
-///             match request.headers().get("x-user") {
-///                 Some(user) if request.chat_id().as_str().starts_with(user.to_str().unwrap_or("?")) => {
-///                     Ok(Grant::new())
-///                 }
-///                 Some(_) => Err(Denied::Forbidden),
+///             match request.headers().get("x-user").and_then(|user| user.to_str().ok()) {
+///                 Some(user) => Ok(Grant::new().owner_prefix(format!("{user}:")).key(user)),
 ///                 None => Err(Denied::Unauthenticated),
 ///             }
 ///         })
@@ -53,28 +52,16 @@ type Run = Arc<dyn Fn(FirstTurn) -> RunFuture + Send + Sync>;
 /// }
 /// ```
 #[derive(Clone)]
-pub struct HeadStart(Arc<Inner>);
+pub struct HeadStart(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
-    sessions: Arc<dyn Sessions>,
-    runtime: Arc<dyn Runtime>,
-    authorize: Box<dyn Authorize>,
-    run: Run,
-}
-
-/// What may be set, and mostly is not.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    pub(crate) agent_id: String,
-    pub(crate) trigger: TriggerConfig,
-    pub(crate) session_tags: Vec<String>,
-    pub(crate) history: HistoryPolicy,
-    pub(crate) body_fields: BodyFields,
-    pub(crate) limits: Limits,
-    pub(crate) deadlines: Deadlines,
-    pub(crate) broken_answer: BrokenAnswer,
-    pub(crate) keep_alive: Duration,
+    pub(crate) sessions: Arc<dyn Sessions>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) authorize: Box<dyn Authorize>,
+    pub(crate) run: Run,
+    pub(crate) turns: Arc<OpenTurns>,
+    pub(crate) circuit: Arc<Circuit>,
 }
 
 impl HeadStart {
@@ -83,23 +70,7 @@ impl HeadStart {
         agent_id: impl Into<String>,
         sessions: impl Sessions,
     ) -> HeadStartBuilder<Missing, Missing> {
-        HeadStartBuilder {
-            settings: Settings {
-                agent_id: agent_id.into(),
-                trigger: TriggerConfig::new(),
-                session_tags: Vec::new(),
-                history: HistoryPolicy::default(),
-                body_fields: BodyFields::default(),
-                limits: Limits::default(),
-                deadlines: Deadlines::default(),
-                broken_answer: BrokenAnswer::default(),
-                keep_alive: Duration::from_secs(10),
-            },
-            sessions: Arc::new(sessions),
-            runtime: None,
-            authorize: Missing,
-            run: Missing,
-        }
+        HeadStartBuilder::new(agent_id.into(), Arc::new(sessions))
     }
 
     /// Answers one request. Errors become JSON problems; this never fails.
@@ -111,7 +82,12 @@ impl HeadStart {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        self.answer(head, body).await.unwrap_or_else(Problem::into_response)
+        let request_id = RequestId::of(&head.headers);
+        let span = info_span!("headstart", request = %request_id);
+        let answer = self.answer(head, body).instrument(span).await;
+        let mut response = answer.unwrap_or_else(|problem| problem.respond(Some(request_id.as_str())));
+        request_id.put_into(response.headers_mut());
+        response
     }
 
     async fn answer<B>(&self, head: Parts, body: B) -> Result<http::Response<Body>, Problem>
@@ -119,49 +95,113 @@ impl HeadStart {
         B: http_body::Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let request = read_request(&head, body, &self.0.settings.limits).await?;
-        let head = Arc::new(head);
-        let grant = self.authorize(&head, &request).await?;
-        self.begin(head, request, grant).await
+        let settings = &self.0.settings;
+        let mode = settings.mode();
+        if mode == Mode::Off {
+            return Err(Problem::new(ProblemKind::SwitchedOff));
+        }
+        self.check_origin(&head)?;
+        let mut request = read_request(&head, body, &settings.limits).await?;
+        if settings.chat_ids.as_ref().is_some_and(|accepts| !accepts(&request.chat_id)) {
+            return Err(Problem::invalid("chatId is not one of this application"));
+        }
+        let context = RequestContext::new(Arc::new(head), &request);
+        let grant = self.authorize(&context, &request).await?;
+        let messages = self.history(&context, &mut request).await?;
+        let mut prepared = turn_plan::prepare(settings, &request, &grant, messages)?;
+        if mode == Mode::AgentOnly {
+            prepared.leave_to_agent();
+        }
+        self.ask_quota(&context, &grant, &prepared.ui_messages).await?;
+        self.begin(context, prepared, grant.key).await
     }
 
-    async fn authorize(&self, head: &Arc<Parts>, request: &FirstTurnRequest) -> Result<Grant, Problem> {
-        let asked = AuthorizeRequest::new(head.clone(), request);
-        // A panic in the application's code must not look like a permission, nor end a worker.
-        match AssertUnwindSafe(async { self.0.authorize.authorize(asked).await }).catch_unwind().await {
-            Ok(decision) => decision.map_err(Problem::from),
-            Err(_) => {
-                error!(chat = %request.chat_id, "authorize panicked");
-                Err(Problem::new(ProblemKind::Internal))
+    fn check_origin(&self, head: &Parts) -> Result<(), Problem> {
+        let settings = &self.0.settings;
+        let host = head.uri.authority().is_none_or(|host| settings.hosts.allows(host.as_str()));
+        let is_allowed = settings.origins.allows_header(&head.headers, header::ORIGIN)
+            && settings.hosts.allows_header(&head.headers, header::HOST)
+            && host;
+        if is_allowed { Ok(()) } else { Err(Problem::new(ProblemKind::OriginNotAllowed)) }
+    }
+
+    async fn authorize(
+        &self,
+        context: &RequestContext,
+        request: &FirstTurnRequest,
+    ) -> Result<Grant, Problem> {
+        let message_ids = request.messages.iter().map(|message| message.id.clone()).collect();
+        let asked = AuthorizeRequest::new(context.clone(), message_ids);
+        // Called inside of the future: its own body may panic, too.
+        let grant = self.decide("authorize", async { self.0.authorize.authorize(asked).await }).await??;
+        let prefix = grant.owner_prefix.as_deref().unwrap_or_default();
+        if !context.chat_id.as_str().starts_with(prefix) {
+            return Err(Problem::new(ProblemKind::Forbidden));
+        }
+        Ok(grant)
+    }
+
+    async fn history(
+        &self,
+        context: &RequestContext,
+        request: &mut FirstTurnRequest,
+    ) -> Result<Vec<UiMessage>, Problem> {
+        let asked = HistoryRequest {
+            context: context.clone(),
+            messages: std::mem::take(&mut request.messages),
+            trigger: request.trigger,
+            message_id: request.message_id.clone(),
+        };
+        let messages = self.decide("history", self.0.settings.history.select(asked)).await??;
+        let urls = self.0.settings.file_urls.check(&messages);
+        urls.map_err(|error| Problem::invalid(error.to_string()))?;
+        Ok(messages)
+    }
+
+    async fn ask_quota(
+        &self,
+        context: &RequestContext,
+        grant: &Grant,
+        messages: &[UiMessage],
+    ) -> Result<(), Problem> {
+        let Some(quota) = &self.0.settings.quota else { return Ok(()) };
+        let asked = QuotaRequest {
+            context: context.clone(),
+            key: grant.key.clone(),
+            history_bytes: messages.iter().map(|message| message.raw().as_str().len()).sum(),
+        };
+        Ok(self.decide("quota", async { quota.call(asked).await }).await??)
+    }
+
+    /// One of the application's decisions. A panic must not look like a permission, nor end a worker; nor may
+    /// one that never comes hold the request.
+    async fn decide<T>(&self, what: &str, decision: impl Future<Output = T>) -> Result<T, Problem> {
+        tokio::select! {
+            decided = AssertUnwindSafe(decision).catch_unwind() => decided.map_err(|_| {
+                error!("{what} panicked");
+                Problem::new(ProblemKind::Internal)
+            }),
+            () = self.0.runtime.sleep(self.0.settings.deadlines.hook) => {
+                error!("{what} took too long");
+                Err(Problem::new(ProblemKind::Unavailable))
             }
         }
     }
 
     async fn begin(
         &self,
-        head: Arc<Parts>,
-        request: FirstTurnRequest,
-        grant: Grant,
+        context: RequestContext,
+        mut prepared: Prepared,
+        key: Option<String>,
     ) -> Result<http::Response<Body>, Problem> {
         let inner = &self.0;
-        let chat = request.chat_id.clone();
-        let prepared = turn_plan::prepare(&inner.settings, request, grant)?;
+        let (limits, chat) = (&inner.settings.limits, &context.chat_id);
+        let (place, role) = inner.turns.enter(chat, key, limits.turns, limits.turns_of_key).map_err(shed)?;
+        let opening = self.opening(role, &mut prepared)?;
         let cancellation = CancellationToken::new();
-        let run = prepared.conversation.map(|messages| {
-            let turn = FirstTurn {
-                chat_id: chat.clone(),
-                head,
-                ui_messages: prepared.ui_messages.into(),
-                messages,
-                metadata: prepared.metadata,
-                cancellation: cancellation.clone(),
-            };
-            let run = inner.run.clone();
-            // Called in the turn's own task: a panic here is caught there.
-            Box::pin(async move { run(turn).await }) as RunFuture
-        });
+        let run = self.run(&context, &mut prepared, &cancellation);
         let (answer, answered) = oneshot::channel();
-        let (frames, view) = mpsc::channel(inner.settings.limits.view_frames);
+        let (frames, view) = view::channel(limits.view_frames, limits.view_bytes);
         let driver = Driver {
             machine: Machine::new(prepared.spec),
             chat: chat.clone(),
@@ -170,9 +210,10 @@ impl HeadStart {
             cancellation,
             head: Some(answer),
             view: Some(frames),
+            place,
         };
-        let span = info_span!("headstart.turn", %chat);
-        inner.runtime.spawn(Box::pin(driver.drive(Some(prepared.session), run).instrument(span)));
+        let span = info_span!("turn", %chat);
+        inner.runtime.spawn(Box::pin(driver.drive(opening, run).instrument(span)));
         let session = match answered.await {
             Ok(answer) => answer.map_err(Problem::from)?,
             Err(_) => {
@@ -180,10 +221,67 @@ impl HeadStart {
                 return Err(Problem::new(ProblemKind::Internal));
             }
         };
+        let is_pending_version = session.is_pending_version;
+        let token = self.token(&context, session).await?;
         let body = sse_body(view, inner.runtime.clone(), inner.settings.keep_alive);
-        stream_response(&chat, &session, body).ok_or_else(|| {
-            warn!(%chat, "the platform's token cannot travel in a header");
+        stream_response(chat, &token, is_pending_version, body).ok_or_else(|| {
+            warn!(%chat, "the token cannot travel in a header");
             Problem::new(ProblemKind::PlatformRejected)
+        })
+    }
+
+    /// How the turn comes to its session. Changes the plan to what can be done.
+    fn opening(&self, role: Role, prepared: &mut Prepared) -> Result<Opening, Problem> {
+        let inner = &self.0;
+        let followers = match role {
+            Role::Leader(followers) => followers,
+            Role::Follower(leader) => {
+                // Its step would be thrown away.
+                prepared.leave_to_agent();
+                return Ok(Opening::Join(leader));
+            }
+        };
+        match (inner.circuit.admit(inner.runtime.now()), inner.settings.outage) {
+            (Passage::Open, _) => Ok(Opening::Create(Create {
+                session: prepared.session.clone(),
+                nonce: prepared.spec.nonce.clone(),
+                followers,
+                circuit: inner.circuit.clone(),
+            })),
+            (Passage::Barred(_), Outage::StreamOnly) if prepared.conversation.is_some() => {
+                prepared.spec.plan = Plan::Alone;
+                Ok(Opening::Alone)
+            }
+            (Passage::Barred(wait), _) => Err(Problem::new(ProblemKind::Unavailable).retry_after(wait)),
+        }
+    }
+
+    fn run(
+        &self,
+        context: &RequestContext,
+        prepared: &mut Prepared,
+        cancellation: &CancellationToken,
+    ) -> Option<RunFuture> {
+        let turn = FirstTurn {
+            chat_id: context.chat_id.clone(),
+            head: context.head.clone(),
+            messages: prepared.conversation.take()?,
+            ui_messages: std::mem::take(&mut prepared.ui_messages).into(),
+            metadata: prepared.metadata.clone(),
+            cancellation: cancellation.clone(),
+        };
+        let run = self.0.run.clone();
+        // Called in the turn's own task: a panic here is caught there.
+        Some(Box::pin(async move { run(turn).await }))
+    }
+
+    async fn token(&self, context: &RequestContext, session: Opened) -> Result<String, Problem> {
+        let session_token = session.access_token;
+        let Some(hook) = &self.0.settings.token else { return Ok(session_token) };
+        let asked = TokenRequest { context: context.clone(), session_token };
+        self.decide("token", async { hook.call(asked).await }).await?.map_err(|error| {
+            error!(chat = %context.chat_id, %error, "no token for the browser");
+            Problem::new(ProblemKind::Internal)
         })
     }
 
@@ -195,6 +293,28 @@ impl HeadStart {
         }
     }
 
+    /// How many turns are open.
+    #[must_use]
+    pub fn open_turns(&self) -> usize {
+        self.0.turns.count()
+    }
+
+    /// For a graceful shutdown: from now on requests get a 503, and the open turns may finish. Those that
+    /// have not when a quarter of the time is left (at most 5 s) are handed over to their agents as they
+    /// are, and their responses cut off, so that pages resume them from the session. Returns how many are
+    /// still open at the `deadline`: 0 when nothing is lost by stopping now.
+    ///
+    /// Servers that wait for their connections (axum, hyper, actix-web) stop as soon as the bodies end, so run
+    /// this beside them, and wait for it before the process ends: a handover may outlive its response.
+    pub async fn drain(&self, deadline: Duration) -> usize {
+        let reserve = (deadline / 4).min(Duration::from_secs(5));
+        let left = self.0.turns.drain(&*self.0.runtime, deadline - reserve, deadline).await;
+        if left > 0 {
+            warn!(left, "turns are still open");
+        }
+        left
+    }
+
     /// Where the sessions are.
     #[must_use]
     pub fn sessions(&self) -> &dyn Sessions {
@@ -202,159 +322,15 @@ impl HeadStart {
     }
 }
 
+fn shed(shed: Shed) -> Problem {
+    Problem::new(match shed {
+        Shed::Draining | Shed::Full => ProblemKind::Busy,
+        Shed::KeyFull => ProblemKind::TooManyRequests,
+    })
+}
+
 impl fmt::Debug for HeadStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeadStart").field("settings", &self.0.settings).finish_non_exhaustive()
     }
 }
-
-/// A required setting that was not made yet.
-#[derive(Debug, Clone, Copy)]
-pub struct Missing;
-
-/// The `authorize` of a builder that has one.
-pub struct Authorized(Box<dyn Authorize>);
-
-/// The `run` of a builder that has one.
-pub struct Runs(Run);
-
-/// Builds a [`HeadStart`]. [`authorize`](Self::authorize) and [`run`](Self::run) are required; without them
-/// there is no `build`.
-#[must_use]
-pub struct HeadStartBuilder<A, R> {
-    settings: Settings,
-    sessions: Arc<dyn Sessions>,
-    runtime: Option<Arc<dyn Runtime>>,
-    authorize: A,
-    run: R,
-}
-
-impl<R> HeadStartBuilder<Missing, R> {
-    /// Who may use which chat id. Runs before anything else happens; see [`AuthorizeRequest`]. Who really
-    /// wants to let everybody in says so with [`AllowAnyone`](crate::AllowAnyone).
-    pub fn authorize(self, authorize: impl Authorize) -> HeadStartBuilder<Authorized, R> {
-        let Self { settings, sessions, runtime, run, .. } = self;
-        HeadStartBuilder { settings, sessions, runtime, authorize: Authorized(Box::new(authorize)), run }
-    }
-}
-
-impl<A> HeadStartBuilder<A, Missing> {
-    /// How step 1 is answered: usually `turn.stream_text(&model)…await`, or any stream of
-    /// [`StepEvent`](crate::step::StepEvent)s. An error or a panic leaves the turn to the agent.
-    pub fn run<F, Fut, S, E>(self, run: F) -> HeadStartBuilder<A, Runs>
-    where
-        F: Fn(FirstTurn) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<S, E>> + Send + 'static,
-        S: IntoStepRun,
-        E: fmt::Display,
-    {
-        let Self { settings, sessions, runtime, authorize, .. } = self;
-        let run: Run = Arc::new(move |turn| {
-            let step = run(turn);
-            Box::pin(async move {
-                let step =
-                    step.await.map_err(|error| StepError::new(StepErrorKind::Run, error.to_string()))?;
-                Ok(step.into_step_run())
-            })
-        });
-        HeadStartBuilder { settings, sessions, runtime, authorize, run: Runs(run) }
-    }
-}
-
-impl<A, R> HeadStartBuilder<A, R> {
-    /// How the agent's run is started.
-    pub fn trigger(mut self, config: TriggerConfig) -> Self {
-        self.settings.trigger = config;
-        self
-    }
-
-    /// A tag of the session (not of the run).
-    pub fn session_tag(mut self, tag: impl Into<String>) -> Self {
-        self.settings.session_tags.push(tag.into());
-        self
-    }
-
-    /// What of the browser's history is trusted. Defaults to the newest user message alone.
-    pub fn history(mut self, policy: HistoryPolicy) -> Self {
-        self.settings.history = policy;
-        self
-    }
-
-    /// Which of the browser's own body fields reach the agent. Defaults to none.
-    pub fn body_fields(mut self, fields: BodyFields) -> Self {
-        self.settings.body_fields = fields;
-        self
-    }
-
-    /// How much one request may hold.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.settings.limits = limits;
-        self
-    }
-
-    /// How long a turn waits for what.
-    pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
-        self.settings.deadlines = deadlines;
-        self
-    }
-
-    /// What becomes of a text that breaks off after the browser saw some of it.
-    pub fn broken_answer(mut self, policy: BrokenAnswer) -> Self {
-        self.settings.broken_answer = policy;
-        self
-    }
-
-    /// After how much silence a comment is sent, so that no proxy cuts the response. Defaults to 10 s.
-    pub fn keep_alive(mut self, interval: Duration) -> Self {
-        self.settings.keep_alive = interval;
-        self
-    }
-
-    /// Where turns run. Defaults to the tokio runtime that a request comes in on.
-    pub fn runtime(mut self, runtime: impl Runtime) -> Self {
-        self.runtime = Some(Arc::new(runtime));
-        self
-    }
-}
-
-impl HeadStartBuilder<Authorized, Runs> {
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// [`ConfigError`] when a setting is one that the platform would refuse.
-    pub fn build(self) -> Result<HeadStart, ConfigError> {
-        let Self { settings, sessions, runtime, authorize, run } = self;
-        let problem = match settings.agent_id.chars().count() {
-            1..=128 => settings.trigger.problem(),
-            _ => Some("the agent's id is not 1 to 128 characters long".to_owned()),
-        };
-        if let Some(problem) = problem {
-            return Err(ConfigError(problem));
-        }
-        let runtime = runtime.unwrap_or_else(|| Arc::new(TokioRuntime::current()));
-        Ok(HeadStart(Arc::new(Inner { settings, sessions, runtime, authorize: authorize.0, run: run.0 })))
-    }
-}
-
-impl<A, R> fmt::Debug for HeadStartBuilder<A, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeadStartBuilder").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Authorized {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Authorized")
-    }
-}
-
-impl fmt::Debug for Runs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Runs")
-    }
-}
-
-/// A setting that the platform would refuse.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(String);

@@ -20,12 +20,16 @@
 //! | [`sse`] | a decoder of Server-Sent Events |
 //! | [`rt`] | the runtime a turn needs |
 
+mod admission;
 mod authorize;
+mod builder;
 mod first_turn;
 mod head_start;
 pub mod history;
+mod hooks;
 pub mod http;
 pub mod rt;
+mod secrets;
 pub mod sessions;
 pub mod sse;
 pub mod step;
@@ -34,11 +38,16 @@ pub mod turn;
 mod turn_plan;
 pub mod wire;
 
+pub use admission::{AllowList, Breaker, Mode, Outage};
 pub use authorize::{AllowAnyone, Authorize, AuthorizeRequest, Denied, Grant};
+pub use builder::{Authorized, ConfigError, HasAuthorize, HasRun, HeadStartBuilder, Missing, Runs};
 pub use first_turn::{FirstTurn, StreamText};
-pub use head_start::{Authorized, ConfigError, HeadStart, HeadStartBuilder, Missing, Runs};
-pub use history::HistoryPolicy;
+pub use head_start::HeadStart;
+pub use history::{FileUrls, HistoryPolicy};
+pub use hooks::{
+    HistoryRefused, HistoryRequest, Hook, QuotaRequest, RequestContext, TokenError, TokenRequest,
+};
 pub use http::{Body, BodyFields, Limits, Problem};
 pub use sessions::Sessions;
 pub use trigger_config::{MachinePreset, TriggerConfig};
-pub use turn::{BrokenAnswer, Deadlines};
+pub use turn::{BrokenAnswer, Deadlines, OnDisconnect};

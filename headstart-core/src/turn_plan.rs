@@ -2,13 +2,15 @@
 //! with, and what is done when that is too much.
 
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use crate::{
     Grant,
-    head_start::Settings,
+    builder::Settings,
     history::{self, HistoryError},
-    http::{FirstTurnRequest, MessageTrigger, Problem, ProblemKind},
+    http::{BodyFields, FirstTurnRequest, MessageTrigger, Problem, ProblemKind},
+    secrets,
     turn::{Plan, TurnSpec},
     wire::{CreateSession, InChunk, Json, ModelMessage, SessionType, UiMessage},
 };
@@ -28,47 +30,71 @@ pub(crate) struct Prepared {
     pub(crate) metadata: Option<Json>,
 }
 
+impl Prepared {
+    /// No model is called here.
+    pub(crate) fn leave_to_agent(&mut self) {
+        self.conversation = None;
+        if self.spec.plan == Plan::HeadStart {
+            self.spec.plan = Plan::Agent;
+        }
+    }
+}
+
 pub(crate) fn prepare(
     settings: &Settings,
-    mut request: FirstTurnRequest,
-    grant: Grant,
+    request: &FirstTurnRequest,
+    grant: &Grant,
+    messages: Vec<UiMessage>,
 ) -> Result<Prepared, Problem> {
-    let messages = settings
-        .history
-        .select(std::mem::take(&mut request.messages))
-        .map_err(|error| Problem::invalid(error.to_string()))?;
     let conversation = match history::to_model_messages(&messages) {
         Ok(conversation) => Some(conversation.messages),
         // An answer to an approval, say: only the agent can act on it.
         Err(HistoryError::NeedsAgent) => None,
         Err(error) => return Err(Problem::invalid(error.to_string())),
     };
-    let metadata = grant.metadata.or_else(|| request.metadata.take());
+    let metadata = grant.metadata.clone().or_else(|| request.metadata.clone());
+    if metadata.as_ref().is_some_and(|metadata| secrets::looks_secret(metadata.as_str())) {
+        warn!(chat = %request.chat_id, "metadata looks as if it held a key: agent, logs and dashboard will show it");
+    }
     let nonce = random_id(16);
     let message_id = random_id(16);
     let newest = messages.last().ok_or_else(|| Problem::invalid("headStartMessages is empty"))?;
     let user_message_id = newest.id.clone();
-    let message = ordinary_message(settings, &request, newest, metadata.as_ref());
+    let body_fields = grant.body_fields.as_ref().unwrap_or(&settings.body_fields);
+    let payload = Payload { settings, request, body_fields, metadata: metadata.as_ref() };
+    let message = payload.ordinary_message(newest);
     let mut spec = TurnSpec::new(message_id, nonce, user_message_id, message);
     spec.deadlines = settings.deadlines.clone();
     spec.broken_answer = settings.broken_answer;
+    spec.on_disconnect = settings.on_disconnect;
+    if request.trigger != MessageTrigger::RegenerateMessage {
+        spec.message_part_id = message_part_id(&spec.user_message_id);
+    }
 
-    let payload = Payload { settings, request: &request, metadata: metadata.as_ref() };
-    let mut session = create_session(settings, &request, &spec, payload.head_start(&messages));
-    let mut conversation = conversation;
+    let mut session = create_session(settings, request, &spec, payload.head_start(&messages));
     if size(&session) > MAX_CREATE_BYTES {
         // Only a single message has another way to the agent: an ordinary input, which may be larger.
         if messages.len() != 1 || size(&spec.message) > MAX_MESSAGE_BYTES {
             return Err(too_large());
         }
-        session = create_session(settings, &request, &spec, payload.preload());
+        session = create_session(settings, request, &spec, payload.preload());
         if size(&session) > MAX_CREATE_BYTES {
             return Err(too_large());
         }
         spec.plan = Plan::Message;
-        conversation = None;
     }
-    Ok(Prepared { spec, session, conversation, ui_messages: messages, metadata })
+    let mut prepared = Prepared { spec, session, conversation, ui_messages: messages, metadata };
+    if prepared.spec.plan == Plan::Message || prepared.conversation.is_none() {
+        prepared.leave_to_agent();
+    }
+    Ok(prepared)
+}
+
+/// The same for each post of the same message, so that the platform writes it once.
+fn message_part_id(user_message_id: &str) -> String {
+    let digest = Sha256::digest(user_message_id.as_bytes());
+    let id: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("{id}-message")
 }
 
 fn too_large() -> Problem {
@@ -84,6 +110,7 @@ fn size<T: serde::Serialize>(value: &T) -> usize {
 struct Payload<'a> {
     settings: &'a Settings,
     request: &'a FirstTurnRequest,
+    body_fields: &'a BodyFields,
     metadata: Option<&'a Json>,
 }
 
@@ -92,7 +119,7 @@ impl Payload<'_> {
     fn common(&self) -> Object {
         let mut fields = Object::default();
         for (name, value) in &self.request.extra {
-            if self.settings.body_fields.allows(name) {
+            if self.body_fields.allows(name) {
                 fields.set(name, value.clone());
             }
         }
@@ -124,6 +151,16 @@ impl Payload<'_> {
         fields.set("trigger", Json::string("preload"));
         fields.into_json()
     }
+
+    fn ordinary_message(&self, newest: &UiMessage) -> InChunk {
+        let mut fields = self.common();
+        if self.request.trigger != MessageTrigger::RegenerateMessage {
+            fields.set("message", newest.raw().clone());
+        }
+        fields.set("chatId", Json::string(self.request.chat_id.as_str()));
+        fields.set("trigger", Json::string(self.request.trigger.as_str()));
+        InChunk::Message { payload: fields.into_json() }
+    }
 }
 
 fn create_session(
@@ -145,21 +182,6 @@ fn create_session(
         metadata: Some(Json::from_value(&mark)),
         tags: settings.session_tags.clone(),
     }
-}
-
-fn ordinary_message(
-    settings: &Settings,
-    request: &FirstTurnRequest,
-    newest: &UiMessage,
-    metadata: Option<&Json>,
-) -> InChunk {
-    let mut fields = Payload { settings, request, metadata }.common();
-    if request.trigger != MessageTrigger::RegenerateMessage {
-        fields.set("message", newest.raw().clone());
-    }
-    fields.set("chatId", Json::string(request.chat_id.as_str()));
-    fields.set("trigger", Json::string(request.trigger.as_str()));
-    InChunk::Message { payload: fields.into_json() }
 }
 
 /// A JSON object in the making whose keys keep their order.

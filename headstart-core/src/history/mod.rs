@@ -5,45 +5,14 @@
 //! "Model messages").
 
 mod convert;
+mod file_urls;
+mod policy;
 mod repair;
 
-use crate::wire::{ModelMessage, PartKind, Role, UiMessage};
+pub use file_urls::FileUrls;
+pub use policy::{HistoryHook, HistoryPolicy, last_user_message};
 
-/// What of the browser's history is trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum HistoryPolicy {
-    /// The newest message of the user alone, and of that only text and files. A first turn has no more
-    /// history than that, and nothing forged in the rest (an assistant's words, a tool's result, an
-    /// approval, instructions) reaches model or agent.
-    #[default]
-    LastUserMessage,
-    /// All of it, as it comes. For pages whose users may say anything in anybody's name.
-    Trusted,
-}
-
-impl HistoryPolicy {
-    /// The messages that are trusted.
-    ///
-    /// # Errors
-    /// When none is left, or the newest user message holds more than the policy allows.
-    pub fn select(self, mut messages: Vec<UiMessage>) -> Result<Vec<UiMessage>, HistoryError> {
-        match self {
-            Self::Trusted => {}
-            Self::LastUserMessage => {
-                let newest = messages.iter().rposition(|message| message.role == Role::User);
-                let message = newest.ok_or(HistoryError::Empty).map(|at| messages.swap_remove(at))?;
-                let is_plain = |kind| matches!(kind, PartKind::Text | PartKind::File | PartKind::Data);
-                if let Some(part) = message.parts.iter().position(|part| !is_plain(part.kind())) {
-                    let reason = "a user message holds text and files only";
-                    return Err(HistoryError::Part { message: 0, part, reason });
-                }
-                messages = vec![message];
-            }
-        }
-        if messages.is_empty() { Err(HistoryError::Empty) } else { Ok(messages) }
-    }
-}
+use crate::wire::{ModelMessage, UiMessage};
 
 /// A conversation as models take it.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,22 +8,13 @@ use std::{
     time::Duration,
 };
 
+use super::view::{ViewItem, ViewReceiver};
+use crate::rt::{Runtime, Sleep};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use tokio::sync::mpsc;
-
-use crate::rt::{Runtime, Sleep};
 
 /// A comment: every Server-Sent Events parser passes over it.
 const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
-
-/// What a turn sends to its response.
-#[derive(Debug)]
-pub(crate) enum ViewItem {
-    Frame(Bytes),
-    /// The body ends here, cleanly. One that just stops is cut off.
-    End,
-}
 
 /// The body of every response of this crate: `Send`, `Sync` and `Unpin`, so that any framework takes it.
 ///
@@ -38,7 +29,7 @@ enum Inner {
 }
 
 struct Sse {
-    view: mpsc::Receiver<ViewItem>,
+    view: ViewReceiver,
     runtime: Arc<dyn Runtime>,
     keep_alive: Duration,
     timer: Sleep,
@@ -54,11 +45,7 @@ impl Body {
 }
 
 /// A body that follows a turn, with a comment whenever nothing else came for `keep_alive`.
-pub(crate) fn sse_body(
-    view: mpsc::Receiver<ViewItem>,
-    runtime: Arc<dyn Runtime>,
-    keep_alive: Duration,
-) -> Body {
+pub(crate) fn sse_body(view: ViewReceiver, runtime: Arc<dyn Runtime>, keep_alive: Duration) -> Body {
     let timer = runtime.sleep(keep_alive);
     Body(Inner::Sse(Sse { view, runtime, keep_alive, timer, is_cut: false, is_over: false }))
 }
@@ -99,7 +86,7 @@ impl Sse {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let frame = match self.view.poll_recv(cx) {
+        let frame = match self.view.poll(cx) {
             Poll::Ready(Some(ViewItem::Frame(frame))) => frame,
             Poll::Ready(Some(ViewItem::End)) => {
                 self.is_over = true;
@@ -126,12 +113,6 @@ impl Sse {
     }
 }
 
-impl Drop for Sse {
-    fn drop(&mut self) {
-        self.view.close();
-    }
-}
-
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body").finish_non_exhaustive()
@@ -141,10 +122,10 @@ impl fmt::Debug for Body {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rt::TokioRuntime;
+    use crate::{http::view, rt::TokioRuntime};
     use http_body_util::BodyExt;
 
-    fn body(view: mpsc::Receiver<ViewItem>) -> Body {
+    fn body(view: ViewReceiver) -> Body {
         sse_body(view, Arc::new(TokioRuntime::current()), Duration::from_secs(1))
     }
 
@@ -156,25 +137,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_just_stops_is_an_error_and_one_that_ends_is_not() {
-        let (sender, view) = mpsc::channel(4);
-        sender.send(ViewItem::Frame(Bytes::from_static(b"a"))).await.unwrap();
+        let (sender, view) = view::channel(4, 64);
+        assert!(sender.show(Bytes::from_static(b"a")));
         drop(sender);
         assert!(body(view).collect().await.is_err());
 
-        let (sender, view) = mpsc::channel(4);
-        sender.send(ViewItem::Frame(Bytes::from_static(b"a"))).await.unwrap();
-        sender.send(ViewItem::End).await.unwrap();
+        let (sender, view) = view::channel(4, 64);
+        assert!(sender.show(Bytes::from_static(b"a")));
+        sender.end();
         assert_eq!(body(view).collect().await.unwrap().to_bytes(), "a");
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_filled_with_comments() {
-        let (sender, view) = mpsc::channel(4);
+        let (sender, view) = view::channel(4, 64);
         let mut body = body(view);
         for _ in 0..2 {
             assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), KEEP_ALIVE);
         }
-        sender.send(ViewItem::Frame(Bytes::from_static(b"a"))).await.unwrap();
+        assert!(sender.show(Bytes::from_static(b"a")));
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "a");
     }
 }

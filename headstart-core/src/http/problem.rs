@@ -1,6 +1,8 @@
 //! Errors as the browser sees them: RFC 9457 problems. They say what happened and what to do, and nothing of
 //! what is inside.
 
+use std::time::Duration;
+
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -17,6 +19,8 @@ pub enum ProblemKind {
     Unauthenticated,
     /// 403: this chat belongs to somebody else.
     Forbidden,
+    /// 403: the page or the host is none of those that are served.
+    OriginNotAllowed,
     /// 405: only POST.
     MethodNotAllowed,
     /// 409: the session is closed or expired; use another chat id.
@@ -31,8 +35,12 @@ pub enum ProblemKind {
     Internal,
     /// 502: the platform did not accept the request.
     PlatformRejected,
-    /// 503: the platform cannot be reached, or this server is about to stop.
+    /// 503: the platform cannot be reached.
     Unavailable,
+    /// 503: this server is about to stop, or has as much to do as it can.
+    Busy,
+    /// 503: head start is switched off.
+    SwitchedOff,
     /// 504: the platform did not answer in time.
     PlatformTimeout,
 }
@@ -43,6 +51,9 @@ impl ProblemKind {
             Self::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid-request", "The request is not valid"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Sign in first"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "This chat is not yours"),
+            Self::OriginNotAllowed => {
+                (StatusCode::FORBIDDEN, "origin-not-allowed", "This page may not use this server")
+            }
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Only POST is answered here")
             }
@@ -65,6 +76,10 @@ impl ProblemKind {
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The chat cannot be started now; try again")
             }
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much to do right now; try again"),
+            Self::SwitchedOff => {
+                (StatusCode::SERVICE_UNAVAILABLE, "switched-off", "This is switched off for now")
+            }
             Self::PlatformTimeout => (
                 StatusCode::GATEWAY_TIMEOUT,
                 "platform-timeout",
@@ -86,19 +101,27 @@ impl ProblemKind {
 pub struct Problem {
     kind: ProblemKind,
     detail: Option<String>,
+    retry_after: Option<Duration>,
 }
 
 impl Problem {
     /// A problem without details.
     #[must_use]
     pub const fn new(kind: ProblemKind) -> Self {
-        Self { kind, detail: None }
+        Self { kind, detail: None, retry_after: None }
     }
 
     /// The same with a sentence for the client; it must hold nothing internal.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// The same with the time after which it may be tried again. Without it, 429 and 503 say 2 s.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 
@@ -116,6 +139,11 @@ impl Problem {
     /// As a response: `application/problem+json`.
     #[must_use]
     pub fn into_response(self) -> http::Response<Body> {
+        self.respond(None)
+    }
+
+    /// The same, naming the request it is about.
+    pub(crate) fn respond(self, request_id: Option<&str>) -> http::Response<Body> {
         #[derive(Serialize)]
         struct Json<'a> {
             r#type: String,
@@ -123,6 +151,8 @@ impl Problem {
             status: u16,
             #[serde(skip_serializing_if = "Option::is_none")]
             detail: Option<&'a str>,
+            #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
+            request_id: Option<&'a str>,
         }
         let (status, name, title) = self.kind.facts();
         let json = Json {
@@ -130,6 +160,7 @@ impl Problem {
             title,
             status: status.as_u16(),
             detail: self.detail.as_deref(),
+            request_id,
         };
         let mut response = http::Response::new(Body::full(serde_json::to_vec(&json).unwrap_or_default()));
         *response.status_mut() = status;
@@ -139,8 +170,11 @@ impl Problem {
         if self.kind == ProblemKind::MethodNotAllowed {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
-        if matches!(self.kind, ProblemKind::Unavailable | ProblemKind::TooManyRequests) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            // Whole seconds, rounded up.
+            let wait = self.retry_after.unwrap_or(Duration::from_secs(2));
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         response
     }

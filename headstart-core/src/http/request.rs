@@ -10,8 +10,14 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 
-use super::{Problem, ProblemKind};
+use super::{
+    Problem, ProblemKind,
+    json_shape::{self, Excess},
+};
 use crate::wire::{ChatId, Json, PartKind, UiMessage};
+
+/// Fields of the body. More serves nobody, and each is compared with the others.
+const MAX_FIELDS: usize = 256;
 
 /// How much one request may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +29,34 @@ pub struct Limits {
     pub messages: usize,
     /// Parts of one message. Defaults to 500.
     pub parts: usize,
+    /// Bytes of one text (or any other string of the body; for `data:` addresses
+    /// [`FileUrls`](crate::history::FileUrls) has a smaller limit). Defaults to 2 MiB.
+    pub string_bytes: usize,
+    /// Arrays and objects of the body inside one another. Defaults to 64.
+    pub depth: usize,
     /// Frames that wait for a slow browser before its view is given up. Defaults to 4096.
     pub view_frames: usize,
+    /// Bytes of those frames. Defaults to 4 MiB.
+    pub view_bytes: usize,
+    /// Turns that are open at a time in this process; beyond, requests get a 503. Defaults to 10 000.
+    pub turns: usize,
+    /// The same for one [`key`](crate::Grant::key); beyond, requests get a 429. Defaults to no limit.
+    pub turns_of_key: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_bytes: 4 * 1024 * 1024, messages: 1000, parts: 500, view_frames: 4096 }
+        Self {
+            body_bytes: 4 * 1024 * 1024,
+            messages: 1000,
+            parts: 500,
+            string_bytes: 2 * 1024 * 1024,
+            depth: 64,
+            view_frames: 4096,
+            view_bytes: 4 * 1024 * 1024,
+            turns: 10_000,
+            turns_of_key: usize::MAX,
+        }
     }
 }
 
@@ -115,6 +142,14 @@ where
         return Err(Problem::new(ProblemKind::UnsupportedMediaType));
     }
     let bytes = read_body(body, limits.body_bytes).await?;
+    match json_shape::excess(&bytes, limits.depth, limits.string_bytes) {
+        None => {}
+        Some(Excess::Depth) => return Err(Problem::invalid("the body is nested too deeply")),
+        Some(Excess::Number) => return Err(Problem::invalid("the body has a number that is no double")),
+        Some(Excess::String) => {
+            return Err(Problem::new(ProblemKind::TooLarge).detail("the body has a text that is too long"));
+        }
+    }
     let raw: RawRequest = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => Problem::invalid("the body is not a chat request"),
         _ => Problem::invalid("the body is not JSON"),
@@ -162,6 +197,9 @@ impl<'de> Deserialize<'de> for RawRequest {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawRequest, A::Error> {
                 let mut fields: Vec<(String, Json)> = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, Json>()? {
+                    if fields.len() == MAX_FIELDS {
+                        return Err(serde::de::Error::custom("too many fields"));
+                    }
                     fields.retain(|(other, _)| *other != name);
                     fields.push((name, value));
                 }

@@ -16,19 +16,21 @@ use tracing::{debug, warn};
 use super::{
     Ending, Input, Machine, Output, Refusal, ViewLoss,
     mark::input_kind,
+    opening::Opening,
     tee::{self, TeeCommand},
 };
 use crate::{
-    http::ViewItem,
+    admission::Place,
+    http::ViewSender,
     rt::Runtime,
     sessions::{Channel, Opened, RecordStream, Sessions, SessionsError},
     step::{StepError, StepErrorKind, StepRun},
-    wire::{ChatId, CreateSession},
+    wire::ChatId,
 };
 
 /// What `run` gives, some time.
 pub(crate) type RunFuture = Pin<Box<dyn Future<Output = Result<StepRun, StepError>> + Send>>;
-type InputFuture = Pin<Box<dyn Future<Output = Input> + Send>>;
+pub(super) type InputFuture = Pin<Box<dyn Future<Output = Input> + Send>>;
 
 /// Free places in the view below which the agent's records are left where they are: on its stream.
 const VIEW_RESERVE: usize = 64;
@@ -41,7 +43,9 @@ pub(crate) struct Driver {
     /// Tells `run` that its step is not wanted any more.
     pub(crate) cancellation: CancellationToken,
     pub(crate) head: Option<oneshot::Sender<Result<Opened, Refusal>>>,
-    pub(crate) view: Option<mpsc::Sender<ViewItem>>,
+    pub(crate) view: Option<ViewSender>,
+    /// Held for as long as the turn is open.
+    pub(crate) place: Place,
 }
 
 /// What runs beside the machine.
@@ -50,38 +54,30 @@ struct Works {
     step: BoxStream<'static, Input>,
     records: Option<RecordStream>,
     stop: BoxStream<'static, Input>,
+    yielding: BoxStream<'static, Input>,
     tee: Option<mpsc::UnboundedSender<TeeCommand>>,
 }
 
 impl Driver {
     /// Drives the turn to its end.
-    pub(crate) async fn drive(mut self, create: Option<CreateSession>, run: Option<RunFuture>) {
+    pub(crate) async fn drive(mut self, opening: Opening, run: Option<RunFuture>) {
         let begun = self.runtime.now();
         let (tee_commands, commands) = mpsc::unbounded_channel();
-        let tee: BoxStream<'static, Input> = match run {
-            Some(_) => tee::write(self.sessions.clone(), self.runtime.clone(), self.chat.clone(), commands),
-            None => stream::pending().boxed(),
+        let mut tee: BoxStream<'static, Input> = match (&run, opening.noop_id()) {
+            (Some(_), Some(noop)) => {
+                tee::write(self.sessions.clone(), self.runtime.clone(), self.chat.clone(), noop, commands)
+            }
+            _ => stream::pending().boxed(),
         };
-        let mut tee = tee;
         let mut works = Works {
             calls: FuturesUnordered::new(),
             step: run.map_or_else(|| stream::pending().boxed(), step_inputs),
             records: None,
             stop: stream::pending().boxed(),
+            yielding: yield_inputs(self.place.yielding()),
             tee: Some(tee_commands),
         };
-        if let Some(session) = create {
-            let sessions = self.sessions.clone();
-            works.calls.push(Box::pin(async move {
-                match sessions.create(session).await {
-                    Ok(opened) => Input::Opened(opened),
-                    Err(error) => {
-                        warn!(%error, "create failed");
-                        Input::CreateFailed(error)
-                    }
-                }
-            }));
-        }
+        works.calls.extend(opening.open(self.sessions.clone(), self.runtime.clone()));
         loop {
             while let Some(output) = self.machine.poll() {
                 if self.carry_out(output, &mut works) {
@@ -94,13 +90,14 @@ impl Driver {
             let now = self.runtime.now().saturating_sub(begun);
             let wait = self.machine.deadline().map_or(Duration::from_secs(3600), |at| at.saturating_sub(now));
             let timer = self.runtime.sleep(wait);
-            let has_room = self.view.as_ref().is_none_or(|view| view.capacity() >= VIEW_RESERVE);
+            let has_room = self.view.as_ref().is_none_or(|view| view.has_room(VIEW_RESERVE));
             let input = tokio::select! {
                 biased;
                 Some(input) = works.calls.next(), if !works.calls.is_empty() => input,
                 Some(input) = tee.next() => input,
                 Some(input) = works.step.next() => input,
                 Some(input) = works.stop.next() => input,
+                Some(input) = works.yielding.next() => input,
                 record = next_record(&mut works.records), if works.records.is_some() && has_room => record,
                 () = room(self.view.as_ref()), if !has_room => continue,
                 () = closed(self.view.as_ref()), if self.view.is_some() => {
@@ -123,10 +120,10 @@ impl Driver {
                     drop(head.send(answer));
                 }
             }
-            Output::Frame(frame) => self.send(ViewItem::Frame(frame)),
+            Output::Frame(frame) => self.show(frame),
             Output::Close(ending) => {
-                if ending == Ending::Clean {
-                    self.send(ViewItem::End);
+                if let (Ending::Clean, Some(view)) = (ending, &self.view) {
+                    view.end();
                 }
                 // Without an end of its own the body aborts the connection.
                 self.view = None;
@@ -163,9 +160,8 @@ impl Driver {
         false
     }
 
-    fn send(&mut self, item: ViewItem) {
-        let Some(view) = &self.view else { return };
-        if view.try_send(item).is_err() {
+    fn show(&mut self, frame: bytes::Bytes) {
+        if self.view.as_ref().is_some_and(|view| !view.show(frame)) {
             // Full, or gone; the machine need not know which to let go of it.
             self.view = None;
             self.machine.handle(Duration::ZERO, Input::ViewLost(ViewLoss::Slow));
@@ -243,6 +239,12 @@ fn stop_inputs(
     stop.chain(stream::pending()).boxed()
 }
 
+/// The server is about to stop, once, whenever that is.
+fn yield_inputs(yielding: &CancellationToken) -> BoxStream<'static, Input> {
+    let yielding = yielding.clone().cancelled_owned();
+    stream::once(yielding.map(|()| Input::Yield)).chain(stream::pending()).boxed()
+}
+
 async fn next_record(records: &mut Option<RecordStream>) -> Input {
     let next = match records {
         Some(stream) => stream.next().await,
@@ -261,15 +263,14 @@ async fn next_record(records: &mut Option<RecordStream>) -> Input {
     input
 }
 
-async fn closed(view: Option<&mpsc::Sender<ViewItem>>) {
+async fn closed(view: Option<&ViewSender>) {
     if let Some(view) = view {
         view.closed().await;
     }
 }
 
-async fn room(view: Option<&mpsc::Sender<ViewItem>>) {
+async fn room(view: Option<&ViewSender>) {
     if let Some(view) = view {
-        // The permits go back at once: only the waiting counts.
-        drop(view.reserve_many(VIEW_RESERVE).await);
+        view.room(VIEW_RESERVE).await;
     }
 }

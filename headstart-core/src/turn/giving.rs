@@ -45,9 +45,14 @@ pub(super) enum Verdict {
 
 impl Giving {
     /// Sends this input. There is one in each turn; a second replaces what is not accepted yet.
-    pub(super) fn send(&mut self, purpose: Purpose, chunk: &InChunk, nonce: &str, now: Duration) -> Output {
-        let attempt =
-            Attempt { purpose, body: body(chunk), part_id: part_id(purpose, nonce), since: now, count: 1 };
+    pub(super) fn send(
+        &mut self,
+        purpose: Purpose,
+        chunk: &InChunk,
+        part_id: String,
+        now: Duration,
+    ) -> Output {
+        let attempt = Attempt { purpose, body: body(chunk), part_id, since: now, count: 1 };
         let output = attempt.output();
         *self = Self::Sending(attempt);
         output
@@ -130,11 +135,11 @@ pub(super) fn body(chunk: &InChunk) -> Bytes {
 }
 
 /// The same for each try, so that the platform writes it once.
-pub(super) fn part_id(purpose: Purpose, nonce: &str) -> String {
-    let name = match purpose {
-        Purpose::Noop => "noop",
-        Purpose::Handover => "handover",
-        Purpose::Message => "message",
-    };
-    format!("{nonce}-{name}")
+pub(super) fn noop_id(nonce: &str) -> String {
+    format!("{nonce}-noop")
+}
+
+/// The same for each try, so that the platform writes it once.
+pub(super) fn handover_id(nonce: &str) -> String {
+    format!("{nonce}-handover")
 }

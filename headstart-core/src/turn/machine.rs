@@ -193,7 +193,7 @@ impl Machine {
                     self.outputs.push_back(Output::Append {
                         purpose: Purpose::Noop,
                         body: giving::body(&InChunk::Noop),
-                        part_id: giving::part_id(Purpose::Noop, &self.spec.nonce),
+                        part_id: giving::noop_id(&self.spec.nonce),
                     });
                     self.noop_by = Some(self.now + NOOP_PATIENCE);
                 }
@@ -363,18 +363,16 @@ impl Machine {
 
     // ── the input on session.in ─────────────────────────────────────────────────────────────────────
 
-    fn give(&mut self, purpose: Purpose, chunk: &InChunk) {
-        let output = self.giving.send(purpose, chunk, &self.spec.nonce, self.now);
-        self.outputs.push_back(output);
-    }
-
     fn give_message(&mut self) {
-        self.give(Purpose::Message, &self.spec.message.clone());
+        let part_id = self.spec.message_part_id.clone();
+        let output = self.giving.send(Purpose::Message, &self.spec.message, part_id, self.now);
+        self.outputs.push_back(output);
     }
 
     fn give_handover(&mut self, partial: Vec<ModelMessage>, message_id: Option<String>, is_final: bool) {
         let chunk = InChunk::Handover { partial_assistant_message: partial, message_id, is_final };
-        self.give(Purpose::Handover, &chunk);
+        let part_id = giving::handover_id(&self.spec.nonce);
+        self.outputs.push_back(self.giving.send(Purpose::Handover, &chunk, part_id, self.now));
     }
 
     fn appended(&mut self, purpose: Purpose, result: Result<Appended, SessionsError>) {

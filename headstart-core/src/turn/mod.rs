@@ -10,6 +10,7 @@ pub mod handover;
 mod ledger;
 mod machine;
 mod mark;
+pub(crate) mod opening;
 mod settings;
 mod signals;
 mod splice;

@@ -6,6 +6,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deadlines {
+    /// Each of the application's own decisions: `authorize`, history, quota, token. Then the browser gets a
+    /// 503. Defaults to 10 s.
+    pub hook: Duration,
     /// `create` of the session. Then the browser gets a 504. Defaults to 10 s.
     pub create: Duration,
     /// The store's acknowledgement of what step 1 wrote, once it is over. Then the turn goes on without the
@@ -38,6 +41,7 @@ impl Default for Deadlines {
     fn default() -> Self {
         let secs = Duration::from_secs;
         Self {
+            hook: secs(10),
             create: secs(10),
             tee: secs(5),
             handover: secs(15),
@@ -67,6 +71,7 @@ impl Deadlines {
     #[must_use]
     pub fn at_most(mut self, longest: Duration) -> Self {
         for wait in [
+            &mut self.hook,
             &mut self.create,
             &mut self.tee,
             &mut self.handover,

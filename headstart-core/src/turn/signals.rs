@@ -23,6 +23,8 @@ pub struct TurnSpec {
     pub user_message_id: String,
     /// That message as an ordinary input, for a session that exists already.
     pub message: InChunk,
+    /// Makes that input idempotent: two processes that are posted the same message send it once.
+    pub message_part_id: String,
     /// See [`Deadlines`].
     pub deadlines: Deadlines,
     /// See [`BrokenAnswer`].
@@ -36,6 +38,7 @@ impl TurnSpec {
     #[must_use]
     pub fn new(message_id: String, nonce: String, user_message_id: String, message: InChunk) -> Self {
         Self {
+            message_part_id: format!("{nonce}-message"),
             plan: Plan::HeadStart,
             message_id,
             nonce,

@@ -2,6 +2,10 @@
 //!
 //! One batch is on its way at a time; what comes meanwhile makes the next one. A batch that fails is sent
 //! once more through a fresh writer, with the same record ids, so that a reader can tell a copy.
+//!
+//! Each batch says where it expects the stream to end (`match_seq_num`). Somebody else who wrote there is
+//! either a hook of the agent, which is no harm, or a process that took us for dead: then a handover that is
+//! not ours is on `session.in`, and we must not write another word.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,11 +17,14 @@ use futures_util::{
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::warn;
 
-use super::Input;
+use super::{Input, mark::input_kind};
 use crate::{
     rt::Runtime,
-    sessions::{MAX_BATCH_BYTES, MAX_BATCH_RECORDS, OutWriter, Sessions, SessionsError, Written},
-    wire::ChatId,
+    sessions::{
+        Channel, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, OutWriter, Sessions, SessionsError, SessionsErrorKind,
+        Written,
+    },
+    wire::{ChatId, RecordBody, Seq},
 };
 
 pub(super) enum TeeCommand {
@@ -35,6 +42,19 @@ struct Tee {
     writer: Option<Box<dyn OutWriter>>,
     gathered: VecDeque<Bytes>,
     flush: bool,
+    /// Id of our noop on `session.in`.
+    noop: String,
+    /// Where the next batch should begin.
+    expected: Seq,
+}
+
+/// What became of a batch.
+enum Batch {
+    Written(Written),
+    /// Another process has the turn.
+    Replaced,
+    /// There will be no more.
+    None,
 }
 
 /// Writes records until the commands end or a write fails for good. Dropping the stream stops it.
@@ -42,15 +62,29 @@ pub(super) fn write(
     sessions: Arc<dyn Sessions>,
     runtime: Arc<dyn Runtime>,
     chat: ChatId,
+    noop: String,
     commands: UnboundedReceiver<TeeCommand>,
 ) -> BoxStream<'static, Input> {
-    let tee =
-        Tee { sessions, runtime, chat, commands, writer: None, gathered: VecDeque::new(), flush: false };
+    let tee = Tee {
+        sessions,
+        runtime,
+        chat,
+        commands,
+        writer: None,
+        gathered: VecDeque::new(),
+        flush: false,
+        noop,
+        expected: 0,
+    };
     stream::unfold(Some(tee), |tee| async move {
         let mut tee = tee?;
         match tee.write_next().await {
-            Ok(Some(written)) => Some((Input::Written(written), Some(tee))),
-            Ok(None) => None,
+            Ok(Batch::Written(written)) => Some((Input::Written(written), Some(tee))),
+            Ok(Batch::Replaced) => {
+                warn!(chat = %tee.chat, "another process answers in our place");
+                Some((Input::Replaced, None))
+            }
+            Ok(Batch::None) => None,
             Err(error) => {
                 warn!(chat = %tee.chat, %error, "the durable copy of step 1 is not whole");
                 Some((Input::TeeFailed, None))
@@ -62,25 +96,46 @@ pub(super) fn write(
 }
 
 impl Tee {
-    /// Writes one batch. `None` when there will be no more.
-    async fn write_next(&mut self) -> Result<Option<Written>, SessionsError> {
+    async fn write_next(&mut self) -> Result<Batch, SessionsError> {
         // Opened beside everything else, before there is anything to write.
         if self.writer.is_none() {
             self.writer = Some(self.open().await?);
         }
         if !self.gather().await {
-            return Ok(None);
+            return Ok(Batch::None);
         }
         let batch = self.take_batch();
-        match self.append(batch.clone()).await {
-            Ok(written) => Ok(Some(written)),
-            Err(error) if error.is_retryable() => {
-                warn!(chat = %self.chat, %error, "writing to session.out failed, once more");
-                self.writer = Some(self.sessions.open_out(&self.chat).await?);
-                self.append(batch).await.map(Some)
-            }
-            Err(error) => Err(error),
+        let mut result = self.append(batch.clone(), Some(self.expected)).await;
+        if let Err(error) = &result
+            && error.is_retryable()
+        {
+            warn!(chat = %self.chat, %error, "writing to session.out failed, once more");
+            self.writer = Some(self.sessions.open_out(&self.chat).await?);
+            result = self.append(batch.clone(), Some(self.expected)).await;
         }
+        if let Err(error) = &result
+            && error.kind() == SessionsErrorKind::Conflict
+        {
+            // Or the first try was written and only its answer lost: a copy does no harm.
+            if self.is_replaced().await? {
+                return Ok(Batch::Replaced);
+            }
+            self.writer = Some(self.sessions.open_out(&self.chat).await?);
+            result = self.append(batch, None).await;
+        }
+        let written = result?;
+        self.expected = written.last + 1;
+        Ok(Batch::Written(written))
+    }
+
+    /// Is there a handover behind our noop? Ours is only sent when nothing is left to write.
+    async fn is_replaced(&mut self) -> Result<bool, SessionsError> {
+        let records = self.sessions.records(&self.chat, Channel::In, None).await?;
+        let is_noop = |body: &RecordBody| matches!(body, RecordBody::Data { id, .. } if *id == self.noop);
+        Ok(records
+            .iter()
+            .skip_while(|record| !is_noop(&record.body))
+            .any(|record| input_kind(record).as_deref() == Some("handover")))
     }
 
     async fn open(&mut self) -> Result<Box<dyn OutWriter>, SessionsError> {
@@ -90,10 +145,10 @@ impl Tee {
         }
     }
 
-    async fn append(&mut self, batch: Vec<Bytes>) -> Result<Written, SessionsError> {
+    async fn append(&mut self, batch: Vec<Bytes>, at: Option<Seq>) -> Result<Written, SessionsError> {
         match &mut self.writer {
-            Some(writer) => writer.append(batch, None).await,
-            None => Err(SessionsError::new(crate::sessions::SessionsErrorKind::Unavailable, "no writer")),
+            Some(writer) => writer.append(batch, at).await,
+            None => Err(SessionsError::new(SessionsErrorKind::Unavailable, "no writer")),
         }
     }
 

@@ -1,0 +1,106 @@
+//! What lies between a turn and its response body: a queue bounded in frames and in bytes. A browser that does
+//! not read fills it, and loses its view; the turn does not wait.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+#[derive(Debug)]
+pub(crate) enum ViewItem {
+    Frame(Bytes),
+    /// The body ends here, cleanly. One that just stops is cut off.
+    End,
+}
+
+pub(crate) struct ViewSender {
+    items: mpsc::Sender<ViewItem>,
+    waiting: Arc<AtomicUsize>,
+    most: usize,
+}
+
+pub(crate) struct ViewReceiver {
+    items: mpsc::Receiver<ViewItem>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// A queue of so many frames, and of so many bytes besides the first frame.
+pub(crate) fn channel(frames: usize, bytes: usize) -> (ViewSender, ViewReceiver) {
+    // One place more than asked for: the end must always fit.
+    let (sender, receiver) = mpsc::channel(frames.saturating_add(1).min(usize::MAX >> 4));
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let view = ViewReceiver { items: receiver, waiting: waiting.clone() };
+    (ViewSender { items: sender, waiting, most: bytes }, view)
+}
+
+impl ViewSender {
+    /// Queues a frame; `false` when there is no room, or nobody to read it.
+    pub(crate) fn show(&self, frame: Bytes) -> bool {
+        let length = frame.len();
+        let before = self.waiting.fetch_add(length, Ordering::Relaxed);
+        let fits = before == 0 || before + length <= self.most;
+        fits && self.items.capacity() > 1 && self.items.try_send(ViewItem::Frame(frame)).is_ok()
+    }
+
+    pub(crate) fn end(&self) {
+        // If it is gone, it needs no end.
+        drop(self.items.try_send(ViewItem::End));
+    }
+
+    /// Is there room for so many frames, and for as many bytes as are waiting already?
+    pub(crate) fn has_room(&self, frames: usize) -> bool {
+        let frames = frames.min(self.items.max_capacity());
+        self.items.capacity() >= frames && self.waiting.load(Ordering::Relaxed) <= self.most / 2
+    }
+
+    /// Waits until there may be room again.
+    pub(crate) async fn room(&self, frames: usize) {
+        let half = self.items.max_capacity() / 2;
+        // The permits go back at once: only the waiting counts. A queue full of bytes rather than of frames
+        // is waited for until it is empty.
+        let is_full_of_bytes = self.waiting.load(Ordering::Relaxed) > self.most / 2;
+        let places = if is_full_of_bytes { self.items.max_capacity() } else { frames.min(half.max(1)) };
+        drop(self.items.reserve_many(places).await);
+    }
+
+    pub(crate) async fn closed(&self) {
+        self.items.closed().await;
+    }
+}
+
+impl ViewReceiver {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<ViewItem>> {
+        let item = self.items.poll_recv(cx);
+        if let Poll::Ready(Some(ViewItem::Frame(frame))) = &item {
+            self.waiting.fetch_sub(frame.len(), Ordering::Relaxed);
+        }
+        item
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_and_bytes_are_bounded_and_the_end_always_fits() {
+        let frame = || Bytes::from_static(b"12345678");
+        let (sender, _view) = channel(2, 1000);
+        assert!(sender.show(frame()) && sender.show(frame()));
+        assert!(!sender.show(frame()), "a third frame");
+        sender.end();
+
+        let (sender, _view) = channel(100, 16);
+        assert!(sender.show(frame()) && sender.show(frame()));
+        assert!(!sender.show(frame()), "a 17th byte");
+
+        let (sender, _view) = channel(100, 4);
+        assert!(sender.show(frame()), "one frame fits always");
+    }
+}
