@@ -89,7 +89,7 @@ fn types(chunks: &[Value]) -> Vec<&str> {
 
 #[tokio::test]
 async fn anthropic_thinking_keeps_its_signature_and_unknown_events_are_passed_over() {
-    let text = include_str!("fixtures/anthropic-thinking-tool.sse");
+    let text = include_str!("fixtures/anthropic/thinking-tool.sse");
     let mut seen: Option<(Vec<Value>, Value)> = None;
     for cut in [1, 7, 100_000] {
         let (url, _) = server(vec![(200, text.to_owned())], cut).await;
@@ -137,7 +137,7 @@ async fn anthropic_thinking_keeps_its_signature_and_unknown_events_are_passed_ov
 
 #[tokio::test]
 async fn chat_completions_interleave_calls_and_close_them_at_the_end() {
-    let (url, _) = server(vec![(200, include_str!("fixtures/openai-chat-parallel.sse").to_owned())], 5).await;
+    let (url, _) = server(vec![(200, include_str!("fixtures/openai-chat/parallel.sse").to_owned())], 5).await;
     let (chunks, messages, error) = record(OpenAi::new("k").unwrap().base_url(&url).chat("gpt-x")).await;
     assert_eq!(error, None);
     assert_eq!(
@@ -164,7 +164,7 @@ async fn chat_completions_interleave_calls_and_close_them_at_the_end() {
 #[tokio::test]
 async fn responses_reasoning_keeps_its_item_and_what_is_encrypted() {
     let (url, _) =
-        server(vec![(200, include_str!("fixtures/openai-responses-reasoning.sse").to_owned())], 9).await;
+        server(vec![(200, include_str!("fixtures/openai-responses/reasoning.sse").to_owned())], 9).await;
     let (_, messages, error) = record(OpenAi::new("k").unwrap().base_url(&url).responses("gpt-x")).await;
     assert_eq!(error, None);
     let item = json!({"openai": {"itemId": "rs_1", "reasoningEncryptedContent": "ENC"}});
@@ -179,7 +179,7 @@ async fn responses_reasoning_keeps_its_item_and_what_is_encrypted() {
 
 #[tokio::test]
 async fn a_stream_without_its_last_event_is_cut_off_and_not_tried_again() {
-    let whole = include_str!("fixtures/anthropic-thinking-tool.sse");
+    let whole = include_str!("fixtures/anthropic/thinking-tool.sse");
     let cut = whole[..whole.find("event: message_stop").unwrap()].to_owned();
     let (url, count) = server(vec![(200, cut)], 100).await;
     let (_, _, error) = record(Anthropic::new("k").unwrap().base_url(&url).model("claude-x")).await;
@@ -189,7 +189,7 @@ async fn a_stream_without_its_last_event_is_cut_off_and_not_tried_again() {
 
 #[tokio::test]
 async fn a_busy_provider_is_asked_again_and_a_refusal_is_final() {
-    let whole = include_str!("fixtures/anthropic-thinking-tool.sse").to_owned();
+    let whole = include_str!("fixtures/anthropic/thinking-tool.sse").to_owned();
     let busy = r#"{"type":"error","error":{"type":"overloaded_error"}}"#.to_owned();
     let (url, count) = server(vec![(529, busy), (200, whole)], 100_000).await;
     let begun = std::time::Instant::now();
