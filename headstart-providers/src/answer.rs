@@ -148,7 +148,7 @@ impl AnswerDecoder {
     /// # Errors
     /// When the model was not done: the answer was cut off.
     pub fn close(&mut self) -> Result<(), StepError> {
-        if self.decode.is_ending() {
+        if !self.decode.is_done() && self.decode.is_ending() {
             self.decode.close(&mut self.ready);
         }
         match self.decode.is_done() {

@@ -74,14 +74,10 @@ fn a_cut_transcript_says_a_beginning_of_it_and_never_that_it_is_whole() {
         for end in 0..bytes.len() {
             let lines = without_random(decode(api, [&bytes[..end]]));
             let is_over = lines.last().is_some_and(|line| line.starts_with("finish "));
-            let said: Vec<&String> = lines
-                .iter()
-                .filter(|line| !line.starts_with("error ") && !(is_over && is_closing(line)))
-                .collect();
-            assert!(
-                said.iter().zip(&whole).all(|(line, expected)| *line == expected),
-                "{path} up to {end}: {lines:?}"
-            );
+            let closing = |line: &&String| line.starts_with("error ") || (is_over && is_closing(line));
+            let added = lines.iter().rev().take_while(closing).count();
+            let said = &lines[..lines.len() - added];
+            assert_eq!(said, &whole[..said.len()], "{path} up to {end}");
             assert!(
                 is_over || lines.last().is_some_and(|line| line.starts_with("error ")),
                 "{path} up to {end}"
@@ -139,9 +135,8 @@ proptest! {
 fn an_answer_without_an_end_is_refused() {
     for (api, _) in APIS {
         let mut decoder = headstart_providers::AnswerDecoder::new(api);
-        let comment = [b": keep waiting\n".as_slice()].concat().repeat(64 * 1024);
-        let refused = (0..70).find_map(|_| decoder.feed(&comment).err());
-        assert!(refused.is_some(), "{api:?} takes everything");
+        let comment = [b":".as_slice(), &[b'x'; 1024 * 1024 - 2], b"\n"].concat();
+        assert!((0..65).any(|_| decoder.feed(&comment).is_err()), "{api:?} takes everything");
         let mut decoder = headstart_providers::AnswerDecoder::new(api);
         let endless = [b'x'; 1024 * 1024];
         assert!((0..9).any(|_| decoder.feed(&endless).is_err()), "{api:?} takes a line without an end");
