@@ -210,25 +210,25 @@ async fn what_the_model_said() {
             name: "a thought that Anthropic signed, and a call",
             message: assistant(json!([
                 {"type": "reasoning", "text": "t", "providerOptions": {"anthropic": {"signature": "S"}}},
-                {"type": "tool-call", "toolCallId": "c", "toolName": "w", "input": {"z": 1, "a": 1.0}},
+                {"type": "tool-call", "toolCallId": "c", "toolName": "w", "input": {"a": 1.0, "z": 1}},
                 {"type": "text", "text": "b"},
             ])),
             anthropic: Some(assistant(json!([
                 {"type": "thinking", "thinking": "t", "signature": "S"},
                 {"type": "text", "text": "b"},
-                {"type": "tool_use", "id": "c", "name": "w", "input": {"z": 1, "a": 1.0}},
+                {"type": "tool_use", "id": "c", "name": "w", "input": {"a": 1.0, "z": 1}},
             ]))),
             gemini: Some(model(json!([
                 {"text": "t", "thought": true},
-                {"functionCall": {"id": "c", "name": "w", "args": {"z": 1, "a": 1.0}}},
+                {"functionCall": {"id": "c", "name": "w", "args": {"a": 1.0, "z": 1}}},
                 {"text": "b"},
             ]))),
             chat: Some(json!({
                 "role": "assistant", "content": "b",
-                "tool_calls": [{"id": "c", "type": "function", "function": {"name": "w", "arguments": r#"{"z":1,"a":1.0}"#}}],
+                "tool_calls": [{"id": "c", "type": "function", "function": {"name": "w", "arguments": r#"{"a":1.0,"z":1}"#}}],
             })),
             responses: Some(json!([
-                {"type": "function_call", "call_id": "c", "name": "w", "arguments": r#"{"z":1,"a":1.0}"#},
+                {"type": "function_call", "call_id": "c", "name": "w", "arguments": r#"{"a":1.0,"z":1}"#},
                 {"role": "assistant", "content": [{"type": "output_text", "text": "b"}]},
             ])),
         },
@@ -368,10 +368,10 @@ async fn what_tools_gave() {
     for (output, anthropic, google, chat) in [
         (json!({"type": "text", "value": "t"}), json!({"content": "t"}), json!("t"), "t"),
         (
-            json!({"type": "json", "value": {"b": 1, "a": 2.0}}),
-            json!({"content": r#"{"b":1,"a":2.0}"#}),
-            json!({"b": 1, "a": 2.0}),
-            r#"{"b":1,"a":2.0}"#,
+            json!({"type": "json", "value": {"a": 2.0, "b": 1}}),
+            json!({"content": r#"{"a":2.0,"b":1}"#}),
+            json!({"a": 2.0, "b": 1}),
+            r#"{"a":2.0,"b":1}"#,
         ),
         (
             json!({"type": "error-text", "value": "e"}),
