@@ -186,7 +186,7 @@ impl Call {
     async fn advance(&mut self) -> Result<(), StepError> {
         let Some(response) = &mut self.response else {
             self.tries += 1;
-            let connected = self.transport.clone().connect(self.api, self.request.clone()).await;
+            let connected = self.transport.connect(self.api, self.request.clone()).await;
             self.response = Some(connected?);
             return Ok(());
         };
