@@ -29,7 +29,7 @@ pub(super) struct Contents {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Part {
     #[serde(flatten)]
-    data: Data,
+    kind: Kind,
     #[serde(skip_serializing_if = "Option::is_none")]
     thought: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ pub(super) struct Part {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
-enum Data {
+enum Kind {
     Text(String),
     InlineData {
         mime_type: String,
@@ -76,7 +76,7 @@ enum Data {
     },
 }
 
-impl Default for Data {
+impl Default for Kind {
     fn default() -> Self {
         Self::Text(String::new())
     }
@@ -138,7 +138,7 @@ pub(super) fn encode(request: &StepRequest, wants_signatures: bool) -> Result<Co
 }
 
 fn text(text: &str) -> Part {
-    Part { data: Data::Text(text.to_owned()), ..Part::default() }
+    Part { kind: Kind::Text(text.to_owned()), ..Part::default() }
 }
 
 fn user_part(part: &UserPart) -> Result<Option<Part>, StepError> {
@@ -151,16 +151,16 @@ fn user_part(part: &UserPart) -> Result<Option<Part>, StepError> {
 
 fn file(part: &FilePart) -> Result<Part, StepError> {
     let options: PartOptions = options::lenient(part.provider_options.as_ref(), PROVIDER);
-    let data = file_data(File::read(&part.data, &part.media_type, PROVIDER)?);
-    Ok(Part { data, video_metadata: options.video_metadata, ..Part::default() })
+    let kind = file_data(File::read(&part.data, &part.media_type, PROVIDER)?);
+    Ok(Part { kind, video_metadata: options.video_metadata, ..Part::default() })
 }
 
-fn file_data(file: File) -> Data {
+fn file_data(file: File) -> Kind {
     let mime_type = file.media_type;
     match file.source {
-        Source::Inline(data) => Data::InlineData { mime_type, data },
+        Source::Inline(data) => Kind::InlineData { mime_type, data },
         // An uploaded file is known by its address.
-        Source::Url(file_uri) | Source::Uploaded(file_uri) => Data::FileData { mime_type, file_uri },
+        Source::Url(file_uri) | Source::Uploaded(file_uri) => Kind::FileData { mime_type, file_uri },
     }
 }
 
@@ -186,15 +186,15 @@ fn said(parts: &[AssistantPart], wants_signatures: bool) -> Result<Vec<Part>, St
             }
             AssistantPart::File(part) => {
                 let options = options(part.provider_options.as_ref());
-                let data = file_data(File::read(&part.data, &part.media_type, PROVIDER)?);
+                let kind = file_data(File::read(&part.data, &part.media_type, PROVIDER)?);
                 let (thought, thought_signature) = (options.thought, options.thought_signature);
-                Some(Part { data, thought, thought_signature, ..Part::default() })
+                Some(Part { kind, thought, thought_signature, ..Part::default() })
             }
             AssistantPart::ToolCall(call) => {
                 let mut part = tool_call(call, options(call.provider_options.as_ref()));
                 // Of calls made at once only the first one is signed.
                 if let Some(part) = &mut part
-                    && matches!(part.data, Data::FunctionCall { .. })
+                    && matches!(part.kind, Kind::FunctionCall { .. })
                 {
                     if wants_signatures && !has_signed_call && part.thought_signature.is_none() {
                         part.thought_signature = Some(NOT_SIGNED.to_owned());
@@ -215,30 +215,30 @@ fn said(parts: &[AssistantPart], wants_signatures: bool) -> Result<Vec<Part>, St
 
 fn tool_call(call: &ToolCallPart, options: PartOptions) -> Option<Part> {
     let args = call.input.clone();
-    let data = match (call.provider_executed, options.server_tool_type) {
+    let kind = match (call.provider_executed, options.server_tool_type) {
         (Some(true), Some(tool_type)) => {
-            Data::ToolCall { tool_type, args, id: options.server_tool_call_id.unwrap_or_default() }
+            Kind::ToolCall { tool_type, args, id: options.server_tool_call_id.unwrap_or_default() }
         }
-        (Some(true), None) if call.tool_name == "code_execution" => Data::ExecutableCode(args),
+        (Some(true), None) if call.tool_name == "code_execution" => Kind::ExecutableCode(args),
         // Of another provider, which alone knows what to make of it.
         (Some(true), None) => return None,
-        _ => Data::FunctionCall { id: call.tool_call_id.clone(), name: call.tool_name.clone(), args },
+        _ => Kind::FunctionCall { id: call.tool_call_id.clone(), name: call.tool_name.clone(), args },
     };
-    Some(Part { data, thought_signature: options.thought_signature, ..Part::default() })
+    Some(Part { kind, thought_signature: options.thought_signature, ..Part::default() })
 }
 
 fn server_result(result: &ToolResultPart, options: PartOptions) -> Option<Part> {
     let ToolOutput::Json { value } = &result.output else { return None };
-    let data = match options.server_tool_type {
-        Some(tool_type) => Data::ToolResponse {
+    let kind = match options.server_tool_type {
+        Some(tool_type) => Kind::ToolResponse {
             tool_type,
             response: value.clone(),
             id: options.server_tool_call_id.unwrap_or_default(),
         },
-        None if result.tool_name == "code_execution" => Data::CodeExecutionResult(value.clone()),
+        None if result.tool_name == "code_execution" => Kind::CodeExecutionResult(value.clone()),
         None => return None,
     };
-    Some(Part { data, thought_signature: options.thought_signature, ..Part::default() })
+    Some(Part { kind, thought_signature: options.thought_signature, ..Part::default() })
 }
 
 fn tool_result(result: &ToolResultPart) -> Result<Part, StepError> {
@@ -254,7 +254,7 @@ fn tool_result(result: &ToolResultPart) -> Result<Part, StepError> {
             for part in tool_content::read(value)? {
                 match part.into_file()? {
                     Ok(text) => texts.push(text),
-                    Err(file) => parts.push(Part { data: file_data(file), ..Part::default() }),
+                    Err(file) => parts.push(Part { kind: file_data(file), ..Part::default() }),
                 }
             }
             json!(texts.join("\n"))
@@ -262,11 +262,11 @@ fn tool_result(result: &ToolResultPart) -> Result<Part, StepError> {
         _ => json!(""),
     };
     let name = result.tool_name.clone();
-    let data = Data::FunctionResponse {
+    let kind = Kind::FunctionResponse {
         id: result.tool_call_id.clone(),
         name: name.clone(),
         response: Response { name, content },
         parts,
     };
-    Ok(Part { data, ..Part::default() })
+    Ok(Part { kind, ..Part::default() })
 }

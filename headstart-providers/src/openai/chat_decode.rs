@@ -51,8 +51,9 @@ impl Decode for Decoder {
         if let Some(error) = chunk.error.or(groq_error) {
             return Err(error.into_step_error("error chunk"));
         }
-        if let Some(id) = &chunk.id {
-            self.ids.name(id);
+        // A short id is a number that some servers draw anew each time.
+        if let Some(id) = chunk.id.filter(|id| id.len() >= 16) {
+            self.ids.name(&id);
         }
         if !std::mem::replace(&mut self.has_begun, true) {
             out.push_back(StepEvent::Start);

@@ -40,8 +40,8 @@ fn transcripts() -> Vec<(String, Api, Vec<u8>, String)> {
 
 /// Ids that a decoder had to make up are random where the answer has no id.
 fn without_random(lines: Vec<String>) -> Vec<String> {
-    let mask = |word: &str| match word.strip_prefix("call-").and_then(|rest| rest.split_once('-')) {
-        Some((random, count)) if random.len() == 16 => format!("call-*-{count}"),
+    let mask = |word: &str| match word.splitn(3, '-').collect::<Vec<_>>()[..] {
+        [kind @ ("call" | "source"), random, count] if random.len() == 16 => format!("{kind}-*-{count}"),
         _ => word.to_owned(),
     };
     lines.into_iter().map(|line| line.split(' ').map(mask).collect::<Vec<_>>().join(" ")).collect()
