@@ -4,7 +4,7 @@
 //! stream left open counts as said.
 
 use super::{
-    ApprovalSecret, CheckedInput, StepError, StepErrorKind, StepEvent, ToolSet, tool_error::unknown_tool,
+    ApprovalSecret, StepError, StepErrorKind, StepEvent, ToolSet, tool_error::unknown_tool,
     tool_input::check_tool_input,
 };
 use crate::{
@@ -30,8 +30,6 @@ pub struct PendingCall {
     pub needs_approval: bool,
     /// The page answers it.
     pub client_side: bool,
-    /// The input as the model gave it, where the schema changed that.
-    pub given: Option<Json>,
 }
 
 /// See the module's documentation.
@@ -480,10 +478,10 @@ impl Recorder {
     ) {
         let flags = self.flags(&tool_name, provider_executed, metadata.clone());
         let checked = match self.tools.get(&tool_name) {
-            Some(tool) => check_tool_input(tool, raw).map(|checked| (checked, Some(tool))),
+            Some(tool) => check_tool_input(tool, raw).map(|input| (input, Some(tool))),
             // The provider's own tools are its own business.
             None if provider_executed => Json::parse(if raw.trim().is_empty() { "{}" } else { raw })
-                .map(|input| (CheckedInput { input, given: None }, None))
+                .map(|input| (input, None))
                 .map_err(|_| (Json::string(raw), String::from("the input is not JSON"))),
             None => {
                 let input = Json::parse(raw).unwrap_or_else(|_| Json::string(raw));
@@ -502,14 +500,13 @@ impl Recorder {
             error,
         };
         match checked {
-            Ok((CheckedInput { input, given }, tool)) => {
+            Ok((input, tool)) => {
                 if !provider_executed {
                     self.pending.push(PendingCall {
                         tool_call_id: id.clone(),
                         tool_name: tool_name.clone(),
                         needs_approval: tool.is_some_and(|tool| tool.is_approval_needed()),
                         client_side: tool.is_some_and(|tool| tool.is_client_side()),
-                        given,
                     });
                 }
                 self.parts.push(part(input.clone(), None));
