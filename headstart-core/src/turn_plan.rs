@@ -46,10 +46,10 @@ pub(crate) fn prepare(
     grant: &Grant,
     messages: Vec<UiMessage>,
 ) -> Result<Prepared, Problem> {
-    let conversation = match history::to_model_messages(&messages) {
-        Ok(conversation) => Some(conversation.messages),
+    let (conversation, denied) = match history::to_model_messages(&messages) {
+        Ok(conversation) => (Some(conversation.messages), conversation.denied),
         // An answer to an approval, say: only the agent can act on it.
-        Err(HistoryError::NeedsAgent) => None,
+        Err(HistoryError::NeedsAgent) => (None, Vec::new()),
         Err(error) => return Err(Problem::invalid(error.to_string())),
     };
     let metadata = grant.metadata.clone().or_else(|| request.metadata.clone());
@@ -64,6 +64,7 @@ pub(crate) fn prepare(
     let payload = Payload { settings, request, body_fields, metadata: metadata.as_ref() };
     let message = payload.ordinary_message(newest);
     let mut spec = TurnSpec::new(message_id, nonce, user_message_id, message);
+    spec.denied = denied;
     spec.deadlines = settings.deadlines.clone();
     spec.broken_answer = settings.broken_answer;
     spec.on_disconnect = settings.on_disconnect;

@@ -10,6 +10,8 @@ mod model;
 mod recorder;
 mod tool_error;
 mod tool_input;
+#[cfg(feature = "schemars")]
+mod tool_schema;
 mod tools;
 
 pub use approval::ApprovalSecret;

@@ -136,6 +136,8 @@ impl Machine {
         if machine.is_running() {
             let mut chunks = Vec::new();
             machine.recorder.start(&mut chunks);
+            let denied = std::mem::take(&mut machine.spec.denied);
+            chunks.extend(denied.into_iter().map(|tool_call_id| UiChunk::ToolOutputDenied { tool_call_id }));
             machine.emit(&chunks);
         }
         machine

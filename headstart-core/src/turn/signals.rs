@@ -25,6 +25,8 @@ pub struct TurnSpec {
     pub message: InChunk,
     /// Makes that input idempotent: two processes that are posted the same message send it once.
     pub message_part_id: String,
+    /// Ids of the calls that a human has just refused.
+    pub denied: Vec<String>,
     /// See [`Deadlines`].
     pub deadlines: Deadlines,
     /// See [`BrokenAnswer`].
@@ -46,6 +48,7 @@ impl TurnSpec {
             nonce,
             user_message_id,
             message,
+            denied: Vec::new(),
             deadlines: Deadlines::default(),
             broken_answer: BrokenAnswer::default(),
             on_disconnect: OnDisconnect::default(),
