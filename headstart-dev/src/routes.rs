@@ -7,7 +7,7 @@ use axum::{
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, Path, Query, Request, State as Shared},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     DevEventKind,
+    meddle::{Meddler, meddle},
     platform::{Session, State, random_id, stream_name},
     run::RunInput,
     store::{BASIN, NewRecord, StoredRecord},
@@ -50,7 +51,7 @@ fn problem(status: u16, text: impl Into<String>) -> Problem {
     Problem(StatusCode::from_u16(status).unwrap_or_default(), text.into())
 }
 
-pub(crate) fn router(state: Arc<State>) -> Router {
+pub(crate) fn router(state: Arc<State>, meddler: Meddler) -> Router {
     Router::new()
         .route("/api/v1/sessions", post(create).get(list))
         .route("/api/v1/sessions/{id}", get(retrieve))
@@ -62,6 +63,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/realtime/v1/sessions/{id}/{io}/append", post(append))
         .route("/realtime/v1/sessions/{id}/{io}/records", get(records))
         .layer(DefaultBodyLimit::max(4 * MAX_APPEND_BYTES))
+        .layer(from_fn_with_state(meddler, meddle))
         .layer(from_fn(cors))
         .with_state(state)
 }
