@@ -353,6 +353,7 @@ async fn append(
     let caller = Caller::of(&state, &headers)?;
     let part = headers.get("x-part-id").and_then(|part| part.to_str().ok()).map(str::to_owned);
     let text = String::from_utf8(body.to_vec()).map_err(|_| problem(400, "Invalid body"))?;
+    let claim = part.as_ref().map(|part| format!("{io}/{part}"));
     let (key, run) = {
         let mut sessions = state.sessions();
         let session = sessions.get(&id).ok_or_else(|| problem(404, "Resource not found"))?;
@@ -366,8 +367,8 @@ async fn append(
             return Ok((StatusCode::CONFLICT, Json(closed)).into_response());
         }
         let run = state.ensure_run(session);
-        if let Some(part) = &part
-            && !session.claimed_parts.insert(format!("{io}/{part}"))
+        if let Some(claim) = &claim
+            && !session.claimed_parts.insert(claim.clone())
         {
             return Ok(Json(json!({ "ok": true })).into_response());
         }
@@ -379,11 +380,23 @@ async fn append(
         return Err(problem(413, "The record is too large"));
     }
     let record = NewRecord { body, headers: Vec::new() };
-    let seq = state.store.append(&stream_name(&key, &io), &[record]).await?;
-    if io == "in" {
-        // A run that is just ending misses it, as a remote one may; the next append starts another.
-        drop(run.inputs.send(RunInput { seq, text }));
-    }
+    // In a task of its own: a client that hangs up must not leave a part that is claimed and not written, nor one
+    // that is written and not told.
+    let written = tokio::spawn(async move {
+        let written = state.store.append(&stream_name(&key, &io), &[record]).await;
+        match &written {
+            // A run that is just ending misses it, as a remote one may; the next append starts another.
+            Ok(seq) if io == "in" => drop(run.inputs.send(RunInput { seq: *seq, text })),
+            Ok(_) => {}
+            Err(_) => {
+                if let (Some(session), Some(claim)) = (state.sessions().get(&key), &claim) {
+                    session.claimed_parts.remove(claim);
+                }
+            }
+        }
+        written
+    });
+    let seq = written.await.map_err(|_| problem(500, "Internal Server Error"))??;
     Ok(Json(json!({ "ok": true, "seq": seq })).into_response())
 }
 
