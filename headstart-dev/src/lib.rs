@@ -17,12 +17,16 @@
 
 mod agent;
 mod events;
+mod faults;
+mod meddle;
 mod platform;
 mod routes;
 mod run;
 mod store;
 mod token;
+mod wire;
 
 pub use agent::{Agent, ToolError};
 pub use events::{DevEvent, DevEventKind};
-pub use platform::{DevPlatform, DevPlatformBuilder, StartError};
+pub use faults::{Endpoint, Fault, FaultRule, Faults, Injected};
+pub use platform::{DevPlatform, DevPlatformBuilder, Live, StartError};

@@ -4,22 +4,30 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
-use headstart_core::wire::ModelMessage;
+use headstart_core::{
+    sessions::Channel,
+    wire::{ModelMessage, Record, RecordBody},
+};
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Agent, DevEvent, DevEventKind,
+    Agent, DevEvent, DevEventKind, Faults,
     events::Events,
+    meddle::Meddler,
     routes,
     run::{self, RunInput},
-    store::Store,
+    store::{Store, StoredRecord},
     token,
+    wire::{Wire, WireListener},
 };
 
 /// Why the platform did not start.
@@ -45,7 +53,24 @@ pub enum StartError {
 pub struct DevPlatform {
     state: Arc<State>,
     url: String,
+    faults: Faults,
+    api_sockets: Arc<AtomicUsize>,
+    store_sockets: Arc<AtomicUsize>,
     stop: CancellationToken,
+}
+
+/// What is alive on a platform. Sessions stay; runs and connections must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Live {
+    /// Sessions, closed ones too.
+    pub sessions: usize,
+    /// Runs that boot, wait or answer.
+    pub runs: usize,
+    /// Connections to the sessions API.
+    pub api_sockets: usize,
+    /// Connections to the stream store, the platform's own among them.
+    pub store_sockets: usize,
 }
 
 /// Builds a [`DevPlatform`].
@@ -99,6 +124,46 @@ impl DevPlatform {
         self.state.events.of(chat)
     }
 
+    /// What it does wrong; nothing, unless a test says so.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// All that one of a session's streams holds now, from its first record that is not trimmed away. Empty for
+    /// a session that nobody has created.
+    ///
+    /// # Errors
+    /// When the stream store cannot be read.
+    pub async fn records(&self, chat: &str, channel: Channel) -> io::Result<Vec<Record>> {
+        let stored = self.state.store.read(&stream_name(chat, channel.as_str()), 0).await;
+        let record = |stored: StoredRecord| Record {
+            seq: stored.seq_num,
+            body: RecordBody::parse(&stored.headers, &stored.body),
+        };
+        Ok(stored.map_err(io::Error::other)?.into_iter().map(record).collect())
+    }
+
+    /// The conversation as the agent of a chat knows it, if there is such a session.
+    pub async fn conversation(&self, chat: &str) -> Option<Vec<ModelMessage>> {
+        let memory = self.state.sessions().get(chat)?.memory.clone();
+        let messages = memory.lock().await.clone();
+        Some(messages)
+    }
+
+    /// What is alive on it.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        let sessions = self.state.sessions();
+        let runs = sessions.by_key.values().filter(|session| session.run.as_ref().is_some_and(Run::is_alive));
+        Live {
+            sessions: sessions.by_key.len(),
+            runs: runs.count(),
+            api_sockets: self.api_sockets.load(Ordering::Relaxed),
+            store_sockets: self.store_sockets.load(Ordering::Relaxed),
+        }
+    }
+
     /// Stops it, its runs and its streams.
     pub fn shutdown(&self) {
         self.stop.cancel();
@@ -147,17 +212,22 @@ impl DevPlatformBuilder {
             agents.insert(agent.id.clone(), agent);
         }
         let stop = CancellationToken::new();
+        let faults = Faults::default();
+        let meddler = Meddler { faults: faults.clone(), secret_key: self.secret_key.clone() };
+        let (api_sockets, store_sockets) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let store = Store::start(self.data_dir, meddler.clone(), store_sockets.clone(), stop.clone()).await?;
         let state = Arc::new(State {
             secret_key: self.secret_key,
-            store: Store::start(self.data_dir, stop.clone()).await?,
+            store,
             events: Events::new(),
             agents,
             sessions: Mutex::default(),
             stop: stop.clone(),
         });
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.port)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let serve = axum::serve(listener, routes::router(state.clone()));
+        let listener = WireListener::bind(self.port, api_sockets.clone()).await?;
+        let url = listener.origin()?;
+        let app = routes::router(state.clone(), meddler);
+        let serve = axum::serve(listener, app.into_make_service_with_connect_info::<Wire>());
         let until = stop.clone();
         tokio::spawn(async move {
             // Open subscriptions would hold a graceful end up for a minute.
@@ -166,7 +236,7 @@ impl DevPlatformBuilder {
                 () = until.cancelled() => {}
             }
         });
-        Ok(DevPlatform { state, url, stop })
+        Ok(DevPlatform { state, url, faults, api_sockets, store_sockets, stop })
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, Path, Query, Request, State as Shared},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post, put},
 };
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     DevEventKind,
+    meddle::{Meddler, meddle},
     platform::{Session, State, random_id, stream_name},
     run::RunInput,
     store::{BASIN, NewRecord, StoredRecord},
@@ -50,7 +51,7 @@ fn problem(status: u16, text: impl Into<String>) -> Problem {
     Problem(StatusCode::from_u16(status).unwrap_or_default(), text.into())
 }
 
-pub(crate) fn router(state: Arc<State>) -> Router {
+pub(crate) fn router(state: Arc<State>, meddler: Meddler) -> Router {
     Router::new()
         .route("/api/v1/sessions", post(create).get(list))
         .route("/api/v1/sessions/{id}", get(retrieve))
@@ -62,6 +63,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/realtime/v1/sessions/{id}/{io}/append", post(append))
         .route("/realtime/v1/sessions/{id}/{io}/records", get(records))
         .layer(DefaultBodyLimit::max(4 * MAX_APPEND_BYTES))
+        .layer(from_fn_with_state(meddler, meddle))
         .layer(from_fn(cors))
         .with_state(state)
 }
@@ -351,6 +353,7 @@ async fn append(
     let caller = Caller::of(&state, &headers)?;
     let part = headers.get("x-part-id").and_then(|part| part.to_str().ok()).map(str::to_owned);
     let text = String::from_utf8(body.to_vec()).map_err(|_| problem(400, "Invalid body"))?;
+    let claim = part.as_ref().map(|part| format!("{io}/{part}"));
     let (key, run) = {
         let mut sessions = state.sessions();
         let session = sessions.get(&id).ok_or_else(|| problem(404, "Resource not found"))?;
@@ -364,8 +367,8 @@ async fn append(
             return Ok((StatusCode::CONFLICT, Json(closed)).into_response());
         }
         let run = state.ensure_run(session);
-        if let Some(part) = &part
-            && !session.claimed_parts.insert(format!("{io}/{part}"))
+        if let Some(claim) = &claim
+            && !session.claimed_parts.insert(claim.clone())
         {
             return Ok(Json(json!({ "ok": true })).into_response());
         }
@@ -377,11 +380,23 @@ async fn append(
         return Err(problem(413, "The record is too large"));
     }
     let record = NewRecord { body, headers: Vec::new() };
-    let seq = state.store.append(&stream_name(&key, &io), &[record]).await?;
-    if io == "in" {
-        // A run that is just ending misses it, as a remote one may; the next append starts another.
-        drop(run.inputs.send(RunInput { seq, text }));
-    }
+    // In a task of its own: a client that hangs up must not leave a part that is claimed and not written, nor one
+    // that is written and not told.
+    let written = tokio::spawn(async move {
+        let written = state.store.append(&stream_name(&key, &io), &[record]).await;
+        match &written {
+            // A run that is just ending misses it, as a remote one may; the next append starts another.
+            Ok(seq) if io == "in" => drop(run.inputs.send(RunInput { seq: *seq, text })),
+            Ok(_) => {}
+            Err(_) => {
+                if let (Some(session), Some(claim)) = (state.sessions().get(&key), &claim) {
+                    session.claimed_parts.remove(claim);
+                }
+            }
+        }
+        written
+    });
+    let seq = written.await.map_err(|_| problem(500, "Internal Server Error"))??;
     Ok(Json(json!({ "ok": true, "seq": seq })).into_response())
 }
 

@@ -142,6 +142,13 @@ impl Driver {
                 }));
             }
             Output::Inspect => works.calls.push(Box::pin(inspect(self.sessions.clone(), self.chat.clone()))),
+            Output::TakeOver { body, at } => {
+                let (sessions, chat) = (self.sessions.clone(), self.chat.clone());
+                works.calls.push(Box::pin(async move {
+                    let took = async { sessions.open_out(&chat).await?.append(vec![body], Some(at)).await };
+                    Input::TookOver(took.await.map(|_| ()))
+                }));
+            }
             Output::Subscribe(after) => {
                 works.records = Some(self.sessions.subscribe(&self.chat, Channel::Out, after));
             }

@@ -108,6 +108,8 @@ pub enum Input {
     StopRequested,
     /// Another process took this one for dead and answers in its place.
     Replaced,
+    /// The answer to [`Output::TakeOver`].
+    TookOver(Result<(), SessionsError>),
     /// This server is about to stop.
     Yield,
     /// Time has passed.
@@ -141,6 +143,13 @@ pub enum Output {
     },
     /// Read both streams of the session as they are.
     Inspect,
+    /// Write this to `session.out`, the body of a record, if the stream ends before this position.
+    TakeOver {
+        /// The record.
+        body: Bytes,
+        /// Where it has to be: behind the last record that was read.
+        at: Seq,
+    },
     /// Read `session.out` from behind this position.
     Subscribe(Option<Seq>),
     /// Look for a stop on `session.in` from now on.
