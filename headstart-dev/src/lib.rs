@@ -18,11 +18,14 @@
 mod agent;
 mod events;
 mod platform;
+mod remote;
 mod routes;
 mod run;
+mod snapshots;
 mod store;
 mod token;
 
 pub use agent::{Agent, ToolError};
 pub use events::{DevEvent, DevEventKind};
 pub use platform::{DevPlatform, DevPlatformBuilder, StartError};
+pub use remote::RemoteAgent;

@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     path::PathBuf,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -14,10 +15,12 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Agent, DevEvent, DevEventKind,
+    Agent, DevEvent, DevEventKind, RemoteAgent,
     events::Events,
+    remote::RemoteRun,
     routes,
     run::{self, RunInput},
+    snapshots::Snapshots,
     store::Store,
     token,
 };
@@ -44,7 +47,6 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct DevPlatform {
     state: Arc<State>,
-    url: String,
     stop: CancellationToken,
 }
 
@@ -56,6 +58,7 @@ pub struct DevPlatformBuilder {
     secret_key: String,
     data_dir: Option<PathBuf>,
     agents: Vec<Agent>,
+    remote_agents: Vec<RemoteAgent>,
 }
 
 impl DevPlatform {
@@ -66,13 +69,14 @@ impl DevPlatform {
             secret_key: "tr_dev_headstart0embedded0platform".to_owned(),
             data_dir: None,
             agents: Vec::new(),
+            remote_agents: Vec::new(),
         }
     }
 
     /// Its address: the `TRIGGER_API_URL` of its clients.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        &self.state.url
     }
 
     /// The `TRIGGER_SECRET_KEY` of its clients.
@@ -136,6 +140,12 @@ impl DevPlatformBuilder {
         self
     }
 
+    /// An agent in another process that serves the sessions of its id.
+    pub fn remote_agent(mut self, agent: RemoteAgent) -> Self {
+        self.remote_agents.push(agent);
+        self
+    }
+
     /// Starts the platform.
     ///
     /// # Errors
@@ -144,19 +154,25 @@ impl DevPlatformBuilder {
         let mut agents = HashMap::new();
         for agent in self.agents {
             agent.tool_set().map_err(|error| StartError::Agent(agent.id.clone(), error))?;
-            agents.insert(agent.id.clone(), agent);
+            agents.insert(agent.id.clone(), AnyAgent::Local(agent));
         }
+        for agent in self.remote_agents {
+            agents.insert(agent.id.clone(), AnyAgent::Remote(agent));
+        }
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.port)).await?;
         let stop = CancellationToken::new();
         let state = Arc::new(State {
+            url: format!("http://{}", listener.local_addr()?),
             secret_key: self.secret_key,
+            // A run is one request, however long it takes.
+            http: reqwest::Client::builder().tcp_nodelay(true).build()?,
             store: Store::start(self.data_dir, stop.clone()).await?,
+            snapshots: Snapshots::default(),
             events: Events::new(),
             agents,
             sessions: Mutex::default(),
             stop: stop.clone(),
         });
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.port)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
         let serve = axum::serve(listener, routes::router(state.clone()));
         let until = stop.clone();
         tokio::spawn(async move {
@@ -166,18 +182,27 @@ impl DevPlatformBuilder {
                 () = until.cancelled() => {}
             }
         });
-        Ok(DevPlatform { state, url, stop })
+        Ok(DevPlatform { state, stop })
     }
 }
 
 /// What routes and runs share.
 pub(crate) struct State {
+    pub(crate) url: String,
     pub(crate) secret_key: String,
+    pub(crate) http: reqwest::Client,
     pub(crate) store: Store,
+    pub(crate) snapshots: Snapshots,
     pub(crate) events: Events,
-    pub(crate) agents: HashMap<String, Agent>,
+    agents: HashMap<String, AnyAgent>,
     sessions: Mutex<Sessions>,
     pub(crate) stop: CancellationToken,
+}
+
+/// Who serves a session.
+enum AnyAgent {
+    Local(Agent),
+    Remote(RemoteAgent),
 }
 
 impl std::fmt::Debug for State {
@@ -217,11 +242,17 @@ pub(crate) struct Run {
     pub(crate) id: String,
     pub(crate) payload: Value,
     pub(crate) inputs: mpsc::UnboundedSender<RunInput>,
+    cancellation: CancellationToken,
 }
 
 impl Run {
     pub(crate) fn is_alive(&self) -> bool {
-        !self.inputs.is_closed()
+        !self.inputs.is_closed() && !self.cancellation.is_cancelled()
+    }
+
+    /// Ends it in the middle of whatever it does.
+    pub(crate) fn cancel(&self) {
+        self.cancellation.cancel();
     }
 }
 
@@ -270,26 +301,38 @@ impl State {
             }
         }
         let (inputs, received) = mpsc::unbounded_channel();
-        let run = Run { id: random_id("run_", 24), payload, inputs };
+        let cancellation = self.stop.child_token();
+        let run = Run { id: random_id("run_", 24), payload, inputs, cancellation };
         session.run = Some(run.clone());
         self.events.tell(&session.key, DevEventKind::RunTriggered, run.id.clone());
-        if let Some(agent) = self.agents.get(&session.task) {
-            let run = run::AgentRun::new(self.clone(), agent.clone(), session, run.payload.clone(), received);
-            let stop = self.stop.clone();
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = run.run() => {}
-                    () = stop.cancelled() => {}
-                }
-            });
-        } else {
+        let serve: Pin<Box<dyn Future<Output = ()> + Send>> = match self.agents.get(&session.task) {
+            Some(AnyAgent::Local(agent)) => Box::pin(
+                run::AgentRun::new(self.clone(), agent.clone(), session, run.payload.clone(), received).run(),
+            ),
+            Some(AnyAgent::Remote(agent)) => {
+                let run = RemoteRun {
+                    state: self.clone(),
+                    agent: agent.clone(),
+                    key: session.key.clone(),
+                    id: run.id.clone(),
+                    payload: run.payload.clone(),
+                    inputs: received,
+                };
+                Box::pin(run.run())
+            }
             // Nobody serves it: it is as a run that waits for a deployment.
-            let stop = self.stop.clone();
-            tokio::spawn(async move {
+            None => Box::pin(async move {
                 let _received = received;
-                stop.cancelled().await;
-            });
-        }
+                std::future::pending::<()>().await;
+            }),
+        };
+        let cancelled = run.cancellation.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = serve => {}
+                () = cancelled.cancelled() => {}
+            }
+        });
         run
     }
 }
