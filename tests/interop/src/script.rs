@@ -12,9 +12,9 @@ use serde::Deserialize;
 #[derive(Debug, Clone)]
 pub(crate) struct Script(Vec<Line>);
 
-/// One thing that it says.
+/// One thing that it says, as `{"text": {"text": "Hello"}}`: a tag inside would not let raw JSON through.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
 enum Line {
     Text {
         text: String,
