@@ -84,7 +84,12 @@ impl HeadStart {
         let (head, body) = request.into_parts();
         let request_id = RequestId::of(&head.headers);
         let span = info_span!("headstart", request = %request_id);
-        let answer = self.answer(head, body).instrument(span).await;
+        // Whatever panics, it costs this request and no more.
+        let answer = AssertUnwindSafe(self.answer(head, body)).catch_unwind().instrument(span).await;
+        let answer = answer.unwrap_or_else(|_| {
+            error!("answering a request panicked");
+            Err(Problem::new(ProblemKind::Internal))
+        });
         let mut response = answer.unwrap_or_else(|problem| problem.respond(Some(request_id.as_str())));
         request_id.put_into(response.headers_mut());
         response
@@ -242,12 +247,12 @@ impl HeadStart {
             }
         };
         match (inner.circuit.admit(inner.runtime.now()), inner.settings.outage) {
-            (Passage::Open, _) => Ok(Opening::Create(Create {
+            (Passage::Open, _) => Ok(Opening::Create(Box::new(Create {
                 session: prepared.session.clone(),
                 nonce: prepared.spec.nonce.clone(),
                 followers,
                 circuit: inner.circuit.clone(),
-            })),
+            }))),
             (Passage::Barred(_), Outage::StreamOnly) if prepared.conversation.is_some() => {
                 prepared.spec.plan = Plan::Alone;
                 Ok(Opening::Alone)

@@ -4,6 +4,7 @@
 //! and [`Recorder`] turns its events into chunks for the browser **and** messages for the agent in one pass.
 //! Nothing here knows about sessions or turns.
 
+mod approval;
 mod event;
 mod model;
 mod recorder;
@@ -11,8 +12,9 @@ mod tool_error;
 mod tool_input;
 mod tools;
 
+pub use approval::ApprovalSecret;
 pub use event::{StepError, StepErrorKind, StepEvent, Usage};
 pub use model::{IntoStepRun, StepModel, StepRequest, StepRun, StepStream, ToolChoice};
 pub use recorder::{PendingCall, Recorder};
-pub use tool_input::check_tool_input;
+pub use tool_input::{CheckedInput, check_tool_input};
 pub use tools::{Tool, ToolSet, ToolSetError};

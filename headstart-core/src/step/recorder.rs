@@ -4,7 +4,8 @@
 //! stream left open counts as said.
 
 use super::{
-    StepError, StepErrorKind, StepEvent, ToolSet, tool_error::unknown_tool, tool_input::check_tool_input,
+    ApprovalSecret, CheckedInput, StepError, StepErrorKind, StepEvent, ToolSet, tool_error::unknown_tool,
+    tool_input::check_tool_input,
 };
 use crate::{
     turn_plan::random_id,
@@ -29,6 +30,8 @@ pub struct PendingCall {
     pub needs_approval: bool,
     /// The page answers it.
     pub client_side: bool,
+    /// The input as the model gave it, where the schema changed that.
+    pub given: Option<Json>,
 }
 
 /// See the module's documentation.
@@ -36,6 +39,7 @@ pub struct PendingCall {
 pub struct Recorder {
     message_id: String,
     tools: ToolSet,
+    approval_secret: Option<ApprovalSecret>,
     limit: usize,
     size: usize,
     step_started: bool,
@@ -80,6 +84,7 @@ impl Recorder {
         Self {
             message_id,
             tools: ToolSet::default(),
+            approval_secret: None,
             limit: DEFAULT_LIMIT,
             size: 0,
             step_started: false,
@@ -98,6 +103,13 @@ impl Recorder {
     #[must_use]
     pub fn with_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
+        self
+    }
+
+    /// The same for an agent that checks who made an approval request.
+    #[must_use]
+    pub fn with_approval_secret(mut self, secret: Option<ApprovalSecret>) -> Self {
+        self.approval_secret = secret;
         self
     }
 
@@ -120,6 +132,7 @@ impl Recorder {
         if self.is_closed {
             return Ok(());
         }
+        self.grow(event.size())?;
         match event {
             E::Start => {}
             E::Finish { reason, paused, .. } => self.finish = Some((reason, paused)),
@@ -132,12 +145,10 @@ impl Recorder {
             E::TextDelta { id, delta, provider_metadata } => {
                 // Without anything in it nobody misses it.
                 if !delta.is_empty() || provider_metadata.is_some() {
-                    self.grow(delta.len())?;
                     self.block_delta(Kind::Text, &id, delta, provider_metadata, out);
                 }
             }
             E::ReasoningDelta { id, delta, provider_metadata } => {
-                self.grow(delta.len())?;
                 self.block_delta(Kind::Reasoning, &id, delta, provider_metadata, out);
             }
             E::TextEnd { id, provider_metadata } => self.block_end(Kind::Text, &id, provider_metadata, out),
@@ -156,22 +167,18 @@ impl Recorder {
             }
             E::ToolInputDelta { id, delta } => {
                 if self.inputs.contains(&id) && !self.has_call(&id) {
-                    self.grow(delta.len())?;
                     self.show(UiChunk::ToolInputDelta { tool_call_id: id, input_text_delta: delta }, out);
                 }
             }
             E::ToolCall { id, tool_name, input, provider_executed, provider_metadata } => {
-                self.grow(input.len())?;
                 if !self.has_call(&id) {
                     self.call(id, tool_name, &input, provider_executed, provider_metadata, out);
                 }
             }
             E::ToolResult { id, tool_name, result, is_error, provider_metadata } => {
-                self.grow(result.as_str().len())?;
                 self.result(id, tool_name, result, is_error, provider_metadata, out);
             }
             E::File { media_type, data, provider_metadata } => {
-                self.grow(data.len())?;
                 let url = format!("data:{media_type};base64,{data}");
                 let metadata = provider_metadata.clone();
                 self.show(
@@ -187,7 +194,6 @@ impl Recorder {
                 })));
             }
             E::ReasoningFile { media_type, data, provider_metadata } => {
-                self.grow(data.len())?;
                 let url = format!("data:{media_type};base64,{data}");
                 let metadata = provider_metadata.clone();
                 let chunk = UiChunk::ReasoningFile {
@@ -233,9 +239,13 @@ impl Recorder {
             && self.pending.iter().any(|call| call.needs_approval || call.client_side)
         {
             let asked = self.pending.iter().filter(|call| !call.client_side);
-            out.extend(asked.map(|call| UiChunk::ToolApprovalRequest {
-                approval_id: random_id(16),
-                tool_call_id: call.tool_call_id.clone(),
+            out.extend(asked.map(|call| {
+                let approval_id = random_id(16);
+                UiChunk::ToolApprovalRequest {
+                    signature: self.approval_signature(&approval_id, &call.tool_call_id),
+                    approval_id,
+                    tool_call_id: call.tool_call_id.clone(),
+                }
             }));
         }
         out.push(UiChunk::FinishStep);
@@ -270,6 +280,18 @@ impl Recorder {
     #[must_use]
     pub fn pending_calls(&self) -> &[PendingCall] {
         &self.pending
+    }
+
+    /// Proof that this call was asked about under this id, for agents that want one.
+    #[must_use]
+    pub fn approval_signature(&self, approval_id: &str, tool_call_id: &str) -> Option<String> {
+        let secret = self.approval_secret.as_ref()?;
+        self.parts.iter().find_map(|part| match part {
+            Part::Call { call, .. } if call.tool_call_id == tool_call_id => {
+                secret.sign(approval_id, tool_call_id, &call.tool_name, &call.input)
+            }
+            _ => None,
+        })
     }
 
     /// Was there a call that nobody can run?
@@ -458,10 +480,10 @@ impl Recorder {
     ) {
         let flags = self.flags(&tool_name, provider_executed, metadata.clone());
         let checked = match self.tools.get(&tool_name) {
-            Some(tool) => check_tool_input(tool, raw).map(|input| (input, Some(tool))),
+            Some(tool) => check_tool_input(tool, raw).map(|checked| (checked, Some(tool))),
             // The provider's own tools are its own business.
             None if provider_executed => Json::parse(if raw.trim().is_empty() { "{}" } else { raw })
-                .map(|input| (input, None))
+                .map(|input| (CheckedInput { input, given: None }, None))
                 .map_err(|_| (Json::string(raw), String::from("the input is not JSON"))),
             None => {
                 let input = Json::parse(raw).unwrap_or_else(|_| Json::string(raw));
@@ -480,13 +502,14 @@ impl Recorder {
             error,
         };
         match checked {
-            Ok((input, tool)) => {
+            Ok((CheckedInput { input, given }, tool)) => {
                 if !provider_executed {
                     self.pending.push(PendingCall {
                         tool_call_id: id.clone(),
                         tool_name: tool_name.clone(),
                         needs_approval: tool.is_some_and(|tool| tool.is_approval_needed()),
                         client_side: tool.is_some_and(|tool| tool.is_client_side()),
+                        given,
                     });
                 }
                 self.parts.push(part(input.clone(), None));

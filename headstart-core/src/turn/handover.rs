@@ -97,7 +97,7 @@ fn finished(recorder: &Recorder, reason: FinishReason, paused: bool) -> Decision
     }
     if !pending.is_empty() {
         // Some servers say `stop` although they want a tool: the call counts, not the word.
-        return decision(approve(recorder.messages(), pending), false);
+        return decision(approve(recorder, pending), false);
     }
     if paused || reason == FinishReason::ToolCalls {
         return decision(recorder.messages(), false);
@@ -131,16 +131,17 @@ fn failed(recorder: &Recorder, broken: BrokenAnswer) -> Decision {
 /// Adds what makes the agent run the pending calls: a request behind the parts of the message that made
 /// them, and one last tool message that approves them all. It must be the very last message: agents look
 /// only at the tail.
-fn approve(mut messages: Vec<ModelMessage>, pending: &[PendingCall]) -> Vec<ModelMessage> {
+fn approve(recorder: &Recorder, pending: &[PendingCall]) -> Vec<ModelMessage> {
+    let mut messages = recorder.messages();
     let mut approvals = Vec::new();
     for message in &mut messages {
         let ModelMessage::Assistant(assistant) = message else { continue };
         let mut requests = Vec::new();
         for part in &assistant.content {
             let AssistantPart::ToolCall(call) = part else { continue };
-            if !pending.iter().any(|known| known.tool_call_id == call.tool_call_id) {
+            let Some(known) = pending.iter().find(|known| known.tool_call_id == call.tool_call_id) else {
                 continue;
-            }
+            };
             let approval_id = format!("handover-approval-{}", approvals.len() + 1);
             approvals.push(ToolPart::ApprovalResponse(ApprovalResponsePart {
                 r#type: ApprovalResponseType::Value,
@@ -151,12 +152,12 @@ fn approve(mut messages: Vec<ModelMessage>, pending: &[PendingCall]) -> Vec<Mode
             }));
             requests.push(AssistantPart::ApprovalRequest(ApprovalRequestPart {
                 r#type: ApprovalRequestType::Value,
+                signature: recorder.approval_signature(&approval_id, &call.tool_call_id),
                 approval_id,
                 tool_call_id: call.tool_call_id.clone(),
                 is_automatic: None,
                 reason: None,
-                input_schema_input: None,
-                signature: None,
+                input_schema_input: known.given.clone(),
             }));
         }
         assistant.content.extend(requests);
@@ -170,7 +171,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::step::{StepEvent, Tool, ToolSet};
+    use crate::step::{ApprovalSecret, StepEvent, Tool, ToolSet};
 
     /// What is decided after these events, as JSON: `[partial, isFinal, closing, reportError]`.
     fn decided(events: Vec<StepEvent>, outcome: Outcome, broken: BrokenAnswer) -> Value {
@@ -276,6 +277,32 @@ mod tests {
             assert_eq!(decided[1], true);
             assert!(!decided[0].to_string().contains("approval"), "{decided}");
         }
+    }
+
+    #[test]
+    fn where_agents_sign_requests_so_do_handover_and_page() {
+        let schema = json!({"type": "object", "properties": {"a": {"default": 1}}});
+        let tools = [Tool::new("plain", "", schema.clone()), Tool::new("asks", "", schema).needs_approval()];
+        let signed = |tool: &str| {
+            let mut recorder =
+                Recorder::new("m".into()).with_approval_secret(Some(ApprovalSecret::new("secret")));
+            recorder.set_tools(ToolSet::new(tools.clone()).unwrap());
+            recorder.event(call("c", tool, "{}", false), &mut Vec::new()).unwrap();
+            let mut chunks = Vec::new();
+            recorder.close(FinishReason::ToolCalls, &mut chunks);
+            let done = Outcome::Finished { reason: FinishReason::ToolCalls, paused: false };
+            (json!(decide(&recorder, done, BrokenAnswer::default()).partial), json!(chunks), recorder)
+        };
+        let (partial, chunks, recorder) = signed("plain");
+        let request = &partial[0]["content"][1];
+        let expected = recorder.approval_signature("handover-approval-1", "c").unwrap();
+        assert_eq!((&request["signature"], &request["inputSchemaInput"]), (&json!(expected), &json!({})));
+        assert_eq!(chunks[0]["type"], "finish-step", "nobody is asked");
+
+        let (partial, chunks, recorder) = signed("asks");
+        assert_eq!(partial[0]["content"].as_array().unwrap().len(), 1, "nothing is approved");
+        let id = chunks[0]["approvalId"].as_str().unwrap();
+        assert_eq!(chunks[0]["signature"], json!(recorder.approval_signature(id, "c").unwrap()));
     }
 
     #[test]

@@ -108,7 +108,8 @@ impl Machine {
             Plan::Alone => (Session::None, Step::Running { last_event: None }),
         };
         let mut machine = Self {
-            recorder: Recorder::new(spec.message_id.clone()),
+            recorder: Recorder::new(spec.message_id.clone())
+                .with_approval_secret(spec.approval_secret.clone()),
             spec,
             now: Duration::ZERO,
             outputs: VecDeque::new(),

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{BrokenAnswer, Deadlines, Ending, OnDisconnect, Refusal, ViewLoss};
 use crate::{
     sessions::{Appended, Opened, SessionsError, Written},
-    step::{StepError, StepEvent, ToolSet},
+    step::{ApprovalSecret, StepError, StepEvent, ToolSet},
     wire::{InChunk, Record, Seq},
 };
 
@@ -31,6 +31,8 @@ pub struct TurnSpec {
     pub broken_answer: BrokenAnswer,
     /// See [`OnDisconnect`].
     pub on_disconnect: OnDisconnect,
+    /// See [`ApprovalSecret`].
+    pub approval_secret: Option<ApprovalSecret>,
 }
 
 impl TurnSpec {
@@ -47,6 +49,7 @@ impl TurnSpec {
             deadlines: Deadlines::default(),
             broken_answer: BrokenAnswer::default(),
             on_disconnect: OnDisconnect::default(),
+            approval_secret: None,
         }
     }
 }
