@@ -3,10 +3,8 @@ import { chat } from "@trigger.dev/sdk/ai";
 import { isStepCount, streamText } from "ai";
 import { note } from "./journal.mjs";
 import { model } from "./model.mjs";
+import { APPROVAL_SECRET } from "./secret.mjs";
 import { tools } from "./tools.mjs";
-
-/** Signs the approvals of the agents whose id ends in `-signed`. */
-export const APPROVAL_SECRET = "a secret for approvals, at least 32 bytes long";
 
 /** Longer than any test waits: a run that suspends is another story. */
 const idleTimeoutInSeconds = 300;
@@ -36,6 +34,8 @@ function agent(id, options = {}, settings = {}) {
 
 agent("agent");
 agent("agent-signed", { isSigned: true });
+// The server in front of this one knows no secret.
+agent("agent-signs-alone", { isSigned: true });
 agent("agent-without-code", { withCode: false });
 agent("agent-without-code-signed", { withCode: false, isSigned: true });
 

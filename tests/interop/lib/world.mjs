@@ -3,11 +3,12 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { APPROVAL_SECRET } from "../agent/secret.mjs";
 import { Runs } from "./runs.mjs";
 import { Page } from "./page.mjs";
 
 const binary = process.env.HEADSTART_INTEROP ?? fileURLToPath(new URL("../../../target/debug/headstart-interop", import.meta.url));
-const AGENTS = ["agent", "agent-signed", "agent-without-code", "agent-without-code-signed", "hydrated", "session-loop", "own-loop"];
+const AGENTS = ["agent", "agent-signed", "agent-signs-alone", "agent-without-code", "agent-without-code-signed", "hydrated", "session-loop", "own-loop"];
 
 /** Starts platform, warm server and agents. */
 export async function startWorld() {
@@ -16,7 +17,8 @@ export async function startWorld() {
   worker.listen(0, "127.0.0.1");
   await once(worker, "listening");
   const url = `http://127.0.0.1:${worker.address().port}/runs`;
-  const server = spawn(binary, ["--worker", url, ...AGENTS.flatMap((id) => ["--agent", id])], { stdio: ["ignore", "pipe", "inherit"] });
+  const options = ["--worker", url, "--approval-secret", APPROVAL_SECRET, ...AGENTS.flatMap((id) => ["--agent", id])];
+  const server = spawn(binary, options, { stdio: ["ignore", "pipe", "inherit"] });
   const ready = await new Promise((resolve, reject) => {
     let text = "";
     server.stdout.on("data", (chunk) => {

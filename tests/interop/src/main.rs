@@ -6,7 +6,7 @@ mod script;
 mod tools;
 
 use clap::Parser;
-use headstart_core::{AllowAnyone, FirstTurn, HeadStart};
+use headstart_core::{AllowAnyone, FirstTurn, HeadStart, step::ApprovalSecret};
 use headstart_dev::{DevPlatform, RemoteAgent};
 use headstart_trigger::TriggerClient;
 use serde_json::json;
@@ -21,6 +21,9 @@ struct Args {
     /// Id of an agent; may come several times.
     #[arg(long, required = true)]
     agent: Vec<String>,
+    /// The secret of the agents whose id ends in `-signed`.
+    #[arg(long)]
+    approval_secret: String,
 }
 
 #[tokio::main]
@@ -38,7 +41,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut app = axum::Router::new();
     for id in &args.agent {
-        app = app.route(&format!("/api/{id}"), headstart_axum::post(head_start(&platform, id)?));
+        let secret = id.ends_with("-signed").then(|| ApprovalSecret::new(&args.approval_secret));
+        let head_start = head_start(&platform, id, secret)?;
+        app = app.route(&format!("/api/{id}"), headstart_axum::post(head_start));
     }
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     let server = format!("http://{}", listener.local_addr()?);
@@ -52,11 +57,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn head_start(platform: &DevPlatform, agent: &str) -> Result<HeadStart, Box<dyn std::error::Error>> {
+fn head_start(
+    platform: &DevPlatform,
+    agent: &str,
+    approval_secret: Option<ApprovalSecret>,
+) -> Result<HeadStart, Box<dyn std::error::Error>> {
     let sessions =
         TriggerClient::builder().base_url(platform.url()).secret_key(platform.secret_key()).build()?;
     let tools = tools::all()?;
-    let head_start = HeadStart::builder(agent, sessions)
+    let mut builder = HeadStart::builder(agent, sessions);
+    if let Some(secret) = approval_secret {
+        builder = builder.approval_secret(secret);
+    }
+    let head_start = builder
         .authorize(AllowAnyone)
         .run(move |turn: FirstTurn| {
             let (script, tools) = (script::of(&turn), tools.clone());
