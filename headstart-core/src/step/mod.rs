@@ -16,5 +16,5 @@ pub use approval::ApprovalSecret;
 pub use event::{StepError, StepErrorKind, StepEvent, Usage};
 pub use model::{IntoStepRun, StepModel, StepRequest, StepRun, StepStream, ToolChoice};
 pub use recorder::{PendingCall, Recorder};
-pub use tool_input::{CheckedInput, check_tool_input};
+pub use tool_input::check_tool_input;
 pub use tools::{Tool, ToolSet, ToolSetError};

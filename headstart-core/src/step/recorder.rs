@@ -4,8 +4,8 @@
 //! stream left open counts as said.
 
 use super::{
-    ApprovalSecret, CheckedInput, StepError, StepErrorKind, StepEvent, Tool, ToolSet,
-    tool_error::unknown_tool, tool_input::check_tool_input,
+    ApprovalSecret, StepError, StepErrorKind, StepEvent, ToolSet, tool_error::unknown_tool,
+    tool_input::check_tool_input,
 };
 use crate::{
     turn_plan::random_id,
@@ -30,8 +30,6 @@ pub struct PendingCall {
     pub needs_approval: bool,
     /// The page answers it.
     pub client_side: bool,
-    /// The input as the model gave it, where the schema changed that.
-    pub given: Option<Json>,
 }
 
 /// See the module's documentation.
@@ -466,7 +464,7 @@ impl Recorder {
             provider_metadata,
             // A provider's own tool needs no declaration, and all its chunks must be of one kind: a page
             // makes two parts of a call that begins as one and becomes available as the other.
-            dynamic: tool.map_or(!provider_executed, Tool::is_dynamic).then_some(true),
+            dynamic: tool.map_or(!provider_executed, |tool| tool.is_dynamic()).then_some(true),
             title: tool.and_then(|tool| tool.shown_title()).map(str::to_owned),
         }
     }
@@ -482,10 +480,10 @@ impl Recorder {
     ) {
         let flags = self.flags(&tool_name, provider_executed, metadata.clone());
         let checked = match self.tools.get(&tool_name) {
-            Some(tool) => check_tool_input(tool, raw).map(|checked| (checked, Some(tool))),
+            Some(tool) => check_tool_input(tool, raw).map(|input| (input, Some(tool))),
             // The provider's own tools are its own business.
             None if provider_executed => Json::parse(if raw.trim().is_empty() { "{}" } else { raw })
-                .map(|input| (CheckedInput { input, given: None }, None))
+                .map(|input| (input, None))
                 .map_err(|_| (Json::string(raw), String::from("the input is not JSON"))),
             None => {
                 let input = Json::parse(raw).unwrap_or_else(|_| Json::string(raw));
@@ -504,14 +502,13 @@ impl Recorder {
             error,
         };
         match checked {
-            Ok((CheckedInput { input, given }, tool)) => {
+            Ok((input, tool)) => {
                 if !provider_executed {
                     self.pending.push(PendingCall {
                         tool_call_id: id.clone(),
                         tool_name: tool_name.clone(),
                         needs_approval: tool.is_some_and(|tool| tool.is_approval_needed()),
                         client_side: tool.is_some_and(|tool| tool.is_client_side()),
-                        given,
                     });
                 }
                 self.parts.push(part(input.clone(), None));
@@ -549,7 +546,7 @@ impl Recorder {
         if !self.has_call(&id) || self.has_result(&id) {
             return;
         }
-        let dynamic = self.tools.get(&tool_name).is_some_and(Tool::is_dynamic).then_some(true);
+        let dynamic = self.tools.get(&tool_name).is_some_and(|tool| tool.is_dynamic()).then_some(true);
         let (output, chunk) = if is_error {
             let error_text = result.to::<String>().unwrap_or_else(|_| result.as_str().to_owned());
             let chunk = UiChunk::ToolOutputError {

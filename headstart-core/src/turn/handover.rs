@@ -139,9 +139,9 @@ fn approve(recorder: &Recorder, pending: &[PendingCall]) -> Vec<ModelMessage> {
         let mut requests = Vec::new();
         for part in &assistant.content {
             let AssistantPart::ToolCall(call) = part else { continue };
-            let Some(known) = pending.iter().find(|known| known.tool_call_id == call.tool_call_id) else {
+            if !pending.iter().any(|known| known.tool_call_id == call.tool_call_id) {
                 continue;
-            };
+            }
             let approval_id = format!("handover-approval-{}", approvals.len() + 1);
             approvals.push(ToolPart::ApprovalResponse(ApprovalResponsePart {
                 r#type: ApprovalResponseType::Value,
@@ -157,7 +157,8 @@ fn approve(recorder: &Recorder, pending: &[PendingCall]) -> Vec<ModelMessage> {
                 tool_call_id: call.tool_call_id.clone(),
                 is_automatic: None,
                 reason: None,
-                input_schema_input: known.given.clone(),
+                // The input validates to itself: no agent needs what it was made from.
+                input_schema_input: None,
             }));
         }
         assistant.content.extend(requests);
@@ -281,7 +282,7 @@ mod tests {
 
     #[test]
     fn where_agents_sign_requests_so_do_handover_and_page() {
-        let schema = json!({"type": "object", "properties": {"a": {"default": 1}}});
+        let schema = json!({"type": "object"});
         let tools = [Tool::new("plain", "", schema.clone()), Tool::new("asks", "", schema).needs_approval()];
         let signed = |tool: &str| {
             let mut recorder =
@@ -296,7 +297,7 @@ mod tests {
         let (partial, chunks, recorder) = signed("plain");
         let request = &partial[0]["content"][1];
         let expected = recorder.approval_signature("handover-approval-1", "c").unwrap();
-        assert_eq!((&request["signature"], &request["inputSchemaInput"]), (&json!(expected), &json!({})));
+        assert_eq!(request["signature"], json!(expected));
         assert_eq!(chunks[0]["type"], "finish-step", "nobody is asked");
 
         let (partial, chunks, recorder) = signed("asks");
