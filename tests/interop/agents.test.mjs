@@ -9,8 +9,7 @@ before(async () => (world = await startWorld()));
 after(() => world.stop());
 
 for (const agent of ["agent", "hydrated", "session-loop", "own-loop"]) {
-  test(`${agent}: a text, and a second turn`, async () => {
-    const page = world.open(agent, [text("Hello there.")]);
+  test(`${agent}: a text, and a second turn`, () => world.visit(agent, [text("Hello there.")], async (page) => {
     await page.send("Hello");
     assert.deepEqual(page.errors, []);
     assert.deepEqual(page.texts(), ["Hello there."]);
@@ -21,11 +20,9 @@ for (const agent of ["agent", "hydrated", "session-loop", "own-loop"]) {
     assert.deepEqual(page.texts(), ["You said: And now?"]);
     const [prompt] = await page.prompts();
     assert.deepEqual(prompt.map(({ role }) => role), ["user", "assistant", "user"]);
-    await page.close();
-  });
+  }));
 
-  test(`${agent}: a tool, and a second turn`, async () => {
-    const page = world.open(agent, [text("Let me see."), call("c1", "getWeather", { city: "Paris" })]);
+  test(`${agent}: a tool, and a second turn`, () => world.visit(agent, [text("Let me see."), call("c1", "getWeather", { city: "Paris" })], async (page) => {
     await page.send("Weather?");
     assert.deepEqual(page.errors, []);
     assert.equal(page.chat.messages.length, 2);
@@ -38,6 +35,5 @@ for (const agent of ["agent", "hydrated", "session-loop", "own-loop"]) {
     const prompt = (await page.prompts()).at(-1);
     assert.deepEqual(prompt.map(({ role }) => role), ["user", "assistant", "tool", "assistant", "user"]);
     assert.deepEqual(await page.executed(), ["getWeather(c1)"]);
-    await page.close();
-  });
+  }));
 }

@@ -9,8 +9,6 @@ const TURN_MS = 20_000;
 
 export class Page {
   errors = [];
-  /** Chunks that turn 1 brought, in order. */
-  chunks = [];
   constructor(world, { agent, chatId, step }) {
     this.world = world;
     this.chatId = chatId;
@@ -78,7 +76,6 @@ export class Page {
 
   close() {
     this.transport.dispose();
-    return this.world.endRuns(this.chatId);
   }
 }
 

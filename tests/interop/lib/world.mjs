@@ -44,11 +44,18 @@ class World {
     this.#process = process;
   }
   /** A page with a new chat, whose first message is answered by a model that says `step`. */
-  open(agent, step) {
-    return new Page(this, { agent, chatId: `chat-${process.pid}-${++this.#chats}`, step });
+  async visit(agent, step, use) {
+    const chatId = `chat-${process.pid}-${++this.#chats}`;
+    const page = new Page(this, { agent, chatId, step });
+    try {
+      await use(page);
+    } finally {
+      page.close();
+      await this.#cancelRuns(chatId);
+    }
   }
   /** Cancels what runs for a chat, as the platform's dashboard would. */
-  async endRuns(chatId) {
+  async #cancelRuns(chatId) {
     for (const id of this.runs.of(chatId)) {
       const response = await fetch(`${this.platform}/api/v2/runs/${id}/cancel`, {
         method: "POST",
