@@ -69,7 +69,7 @@ pub(crate) fn prepare(
     spec.on_disconnect = settings.on_disconnect;
     spec.approval_secret.clone_from(&settings.approval_secret);
     if request.trigger != MessageTrigger::RegenerateMessage {
-        spec.message_part_id = message_part_id(&spec.user_message_id);
+        spec.message_part_id = message_part_id(newest);
     }
 
     let mut session = create_session(settings, request, &spec, payload.head_start(&messages));
@@ -91,9 +91,10 @@ pub(crate) fn prepare(
     Ok(prepared)
 }
 
-/// The same for each post of the same message, so that the platform writes it once.
-fn message_part_id(user_message_id: &str) -> String {
-    let digest = Sha256::digest(user_message_id.as_bytes());
+/// The same for each post of the same message, so that the platform writes it once. Of all of it: pages may
+/// use an id again.
+fn message_part_id(message: &UiMessage) -> String {
+    let digest = Sha256::digest(message.raw().as_str());
     let id: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("{id}-message")
 }
