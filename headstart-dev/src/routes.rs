@@ -19,6 +19,7 @@ use crate::{
     meddle::{Meddler, meddle},
     platform::{Session, State, random_id, stream_name},
     run::RunInput,
+    snapshots,
     store::{BASIN, NewRecord, StoredRecord},
     token,
 };
@@ -29,10 +30,10 @@ const MAX_APPEND_BYTES: usize = 1024 * 1024;
 const DEFAULT_WAIT: u64 = 60;
 
 type Platform = Shared<Arc<State>>;
-type Answer = Result<Response, Problem>;
+pub(crate) type Answer = Result<Response, Problem>;
 
 /// An error answer.
-struct Problem(StatusCode, String);
+pub(crate) struct Problem(StatusCode, String);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
@@ -47,7 +48,7 @@ impl From<crate::store::StoreError> for Problem {
     }
 }
 
-fn problem(status: u16, text: impl Into<String>) -> Problem {
+pub(crate) fn problem(status: u16, text: impl Into<String>) -> Problem {
     Problem(StatusCode::from_u16(status).unwrap_or_default(), text.into())
 }
 
@@ -56,7 +57,10 @@ pub(crate) fn router(state: Arc<State>, meddler: Meddler) -> Router {
         .route("/api/v1/sessions", post(create).get(list))
         .route("/api/v1/sessions/{id}", get(retrieve))
         .route("/api/v1/sessions/{id}/close", post(close))
+        .route("/api/v1/sessions/{id}/snapshot-url", get(snapshots::presign).put(snapshots::presign))
+        .route("/snapshots/{key}", get(snapshots::download).put(snapshots::upload))
         .route("/api/v3/runs/{id}", get(retrieve_run))
+        .route("/api/v2/runs/{id}/cancel", post(cancel_run))
         .route("/api/v1/auth/jwt/claims", post(claims))
         .route("/api/v1/auth/public-tokens", post(public_token))
         .route("/realtime/v1/sessions/{id}/{io}", put(open).get(subscribe))
@@ -91,13 +95,13 @@ async fn cors(request: Request, next: Next) -> Response {
 }
 
 /// Who calls.
-enum Caller {
+pub(crate) enum Caller {
     Server,
     Token(Vec<String>),
 }
 
 impl Caller {
-    fn of(state: &State, headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(crate) fn of(state: &State, headers: &HeaderMap) -> Result<Self, Problem> {
         let bearer =
             headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let bearer = bearer.strip_prefix("Bearer ").unwrap_or(bearer).trim();
@@ -112,7 +116,7 @@ impl Caller {
             .ok_or_else(|| problem(401, "Invalid API key"))
     }
 
-    fn server_only(&self) -> Result<(), Problem> {
+    pub(crate) fn server_only(&self) -> Result<(), Problem> {
         match self {
             Self::Server => Ok(()),
             Self::Token(_) => Err(problem(403, "Unauthorized")),
@@ -283,6 +287,13 @@ async fn retrieve_run(Shared(state): Platform, Path(id): Path<String>, headers: 
     Ok(Json(json!({ "id": run.id, "status": status, "payload": run.payload })).into_response())
 }
 
+async fn cancel_run(Shared(state): Platform, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    Caller::of(&state, &headers)?.server_only()?;
+    let run = state.sessions().find_run(&id).ok_or_else(|| problem(404, "Run not found"))?;
+    run.cancel();
+    Ok(Json(json!({ "id": run.id })).into_response())
+}
+
 // ── tokens ──────────────────────────────────────────────────────────────────────────────────────────
 
 async fn claims(Shared(state): Platform, headers: HeaderMap) -> Answer {
@@ -300,6 +311,12 @@ async fn public_token(Shared(state): Platform, headers: HeaderMap, Json(body): J
 }
 
 // ── streams ─────────────────────────────────────────────────────────────────────────────────────────
+
+/// The key of a session that exists.
+pub(crate) fn session_key(state: &State, id: &str) -> Result<String, Problem> {
+    let mut sessions = state.sessions();
+    sessions.get(id).map(|session| session.key.clone()).ok_or_else(|| problem(404, "Session not found"))
+}
 
 /// The key of a session's streams; of an external id also before there is a row.
 fn stream_key(state: &State, id: &str) -> Result<String, Problem> {
