@@ -28,7 +28,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let model = Scripted::new(|request| Script::new().text(format!("agent: {}", request.messages.len())));
+        let model = Scripted::new(|request| Script::new().text(format!("agent:{}", request.messages.len())));
         let ping = || Tool::new("ping", "", json!({"type": "object"}));
         let agent = Agent::new("my-agent", model)
             .boot_delay(Duration::from_millis(50))
@@ -155,9 +155,9 @@ async fn a_detached_turn_that_is_dropped_at_once_is_whole_whatever_happens_to_br
 #[tokio::test]
 async fn a_stop_on_the_session_ends_a_detached_step() {
     let world = World::new().await;
-    let script = Script::new().pause(Duration::from_millis(100)).text(LONG);
+    let script = Script::new().pause(Duration::from_millis(400)).text(LONG);
     let started = world.head_start(script).start(hello("stopped")).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(250)).await;
+    tokio::time::sleep(Duration::from_millis(900)).await;
     let stop = r#"{"kind":"stop"}"#.into();
     world.client.append_in(&id("stopped"), stop, "stop").await.unwrap();
     assert_eq!(started.completion.await, Ok(Settlement::HandedOver));
@@ -233,7 +233,7 @@ async fn a_teed_step_brings_its_tools_and_the_agent_runs_them() {
     assert_eq!(open.hand_over().await, Ok(Settlement::HandedOver));
     let body = view.body.collect().await.expect("a clean end").to_bytes();
     let body = String::from_utf8(body.to_vec()).unwrap();
-    assert!(body.contains("pong") && body.contains("agent: 3"), "{body}");
+    assert!(body.contains("pong") && body.contains("agent:3"), "{body}");
 }
 
 #[tokio::test]
@@ -244,7 +244,7 @@ async fn a_dropped_handle_loses_no_turn_and_sends_no_skip() {
     let (open, view) = head_start.open(post("silent")).await.unwrap();
     drop(open);
     let body = view.response().await.unwrap().into_body().collect().await.expect("a clean end").to_bytes();
-    assert!(String::from_utf8_lossy(&body).contains("agent: 1"), "{body:?}");
+    assert!(String::from_utf8_lossy(&body).contains("agent:1"), "{body:?}");
     assert_eq!(kinds(&world.inputs("silent").await), ["noop", "handover"]);
 
     // Something said: it is kept, and the turn is closed. The browser goes first, or last, or at once.
@@ -280,7 +280,7 @@ async fn a_turn_left_to_the_agent_is_answered_by_it() {
     let (settled, response) = tokio::join!(open.leave_to_agent(), view.response());
     assert_eq!(settled, Ok(Settlement::HandedOver));
     let body = response.unwrap().into_body().collect().await.expect("a clean end").to_bytes();
-    assert!(String::from_utf8_lossy(&body).contains("agent: 1"), "{body:?}");
+    assert!(String::from_utf8_lossy(&body).contains("agent:1"), "{body:?}");
     assert_eq!(
         world.inputs("left").await[1]["partialAssistantMessage"],
         json!([{"role": "tool", "content": []}])
@@ -302,7 +302,7 @@ async fn a_step_nobody_wants_is_refused() {
     assert_eq!(open.hand_over().await, Ok(Settlement::SentAsMessage));
     let body = response.into_body().collect().await.expect("a clean end").to_bytes();
     let body = String::from_utf8_lossy(&body);
-    assert!(body.contains("agent: 3") && !body.contains("again"), "{body}");
+    assert!(body.contains("agent:3") && !body.contains("again"), "{body}");
 }
 
 #[tokio::test]
