@@ -160,7 +160,7 @@ impl TriggerClientBuilder {
                 .build()
                 .map_err(|error| ConfigError::Http(error.to_string()))?,
         };
-        Ok(TriggerClient::new(Http { client, base_url, headers, timeouts: self.timeouts }))
+        Ok(TriggerClient::new(Http { client, base_url, headers, timeouts: self.timeouts }, key))
     }
 }
 

@@ -19,6 +19,7 @@ mod out_writer;
 mod s2;
 mod secret;
 mod subscribe;
+mod tokens;
 
 pub use client::TriggerClient;
 pub use config::{ConfigError, Timeouts, TriggerClientBuilder};
