@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tracing::debug;
 
 use crate::{
-    ConfigError, SecretKey, TriggerClientBuilder,
+    ConfigError, SecretKey, TriggerClientBuilder, deployment,
     http::{Answer, Http},
     out_writer,
     s2::S2Clients,
@@ -31,11 +31,14 @@ struct Inner {
     http: Arc<Http>,
     s2: Arc<S2Clients>,
     minter: Minter,
+    /// Of the runs of handlers that do not say it themselves.
+    deployment: Option<String>,
 }
 
 impl TriggerClient {
-    pub(crate) fn new(http: Http, key: SecretKey) -> Self {
-        Self(Arc::new(Inner { http: Arc::new(http), s2: Arc::default(), minter: Minter::new(key) }))
+    pub(crate) fn new(http: Http, key: SecretKey, deployment: Option<String>) -> Self {
+        let (http, minter) = (Arc::new(http), Minter::new(key));
+        Self(Arc::new(Inner { http, s2: Arc::default(), minter, deployment }))
     }
 
     /// With everything from the environment.
@@ -51,7 +54,9 @@ impl TriggerClient {
         TriggerClientBuilder::default()
     }
 
-    async fn create_session(&self, session: CreateSession) -> Result<Opened, SessionsError> {
+    async fn create_session(&self, mut session: CreateSession) -> Result<Opened, SessionsError> {
+        let deployment = &mut session.trigger_config.external_deployment_id;
+        *deployment = deployment::settle(std::mem::take(deployment), self.0.deployment.as_deref());
         let body = serde_json::to_vec(&session)
             .map_err(|error| SessionsError::new(SessionsErrorKind::Rejected, error.to_string()))?;
         self.0

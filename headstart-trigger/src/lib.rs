@@ -14,6 +14,7 @@
 
 mod client;
 mod config;
+mod deployment;
 mod http;
 mod out_writer;
 mod s2;
