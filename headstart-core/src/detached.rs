@@ -8,7 +8,7 @@ use crate::{
     Grant, HeadStart,
     admission::Mode,
     hooks::RequestContext,
-    http::{BodyFields, FirstTurnRequest, MessageTrigger, Problem, ProblemKind},
+    http::{BodyFields, FirstTurnRequest, Problem, ProblemKind},
     launch::{Admitted, Completion},
     turn_plan,
     turn_view::OpenedView,
@@ -68,16 +68,10 @@ impl NewTurn {
     fn into_request(self) -> (http::request::Parts, FirstTurnRequest, Grant) {
         let mut head = http::Request::new(()).into_parts().0;
         head.extensions = self.extensions;
-        let request = FirstTurnRequest {
-            chat_id: self.chat_id,
-            messages: self.messages,
-            trigger: MessageTrigger::SubmitMessage,
-            message_id: None,
-            metadata: self.metadata,
-            extra: Vec::new(),
-        };
         let mut grant = Grant::new().body_fields(BodyFields::None);
         grant.key = self.key;
+        grant.metadata.clone_from(&self.metadata);
+        let request = FirstTurnRequest::of(self.chat_id, self.messages, self.metadata);
         (head, request, grant)
     }
 }
@@ -149,6 +143,7 @@ impl HeadStart {
             return Err(Problem::new(ProblemKind::SwitchedOff));
         }
         let (head, mut request, grant) = turn.into_request();
+        self.check_chat_id(&request.chat_id)?;
         let messages = std::mem::take(&mut request.messages);
         let urls = settings.file_urls.check(&messages);
         urls.map_err(|error| Problem::invalid(error.to_string()))?;

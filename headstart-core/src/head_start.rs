@@ -9,14 +9,14 @@ use tracing::{Instrument, error, warn};
 use crate::{
     Sessions,
     admission::{Circuit, Mode, OpenTurns},
-    authorize::{Authorize, AuthorizeRequest, Grant},
+    authorize::{Action, Authorize, AuthorizeRequest, Grant},
     builder::{HeadStartBuilder, Missing, Run, Settings},
     hooks::{HistoryRequest, QuotaRequest, RequestContext, TokenRequest},
     http::{Body, FirstTurnRequest, Problem, ProblemKind, RequestId, read_request},
     launch::Admitted,
     rt::Runtime,
     turn_plan,
-    wire::UiMessage,
+    wire::{ChatId, UiMessage},
 };
 
 /// Answers the first message of chats, and hands them over to their agents. Cheap to clone.
@@ -97,11 +97,10 @@ impl HeadStart {
         }
         self.check_origin(&head)?;
         let mut request = read_request(&head, body, &settings.limits).await?;
-        if settings.chat_ids.as_ref().is_some_and(|accepts| !accepts(&request.chat_id)) {
-            return Err(Problem::invalid("chatId is not one of this application"));
-        }
+        self.check_chat_id(&request.chat_id)?;
         let context = RequestContext::new(Arc::new(head), &request);
-        let grant = self.authorize(&context, &request).await?;
+        let message_ids = request.messages.iter().map(|message| message.id.clone()).collect();
+        let grant = self.authorize(&context, Action::FirstTurn, message_ids).await?;
         let messages = self.history(&context, &mut request).await?;
         let mut prepared = turn_plan::prepare(settings, &request, &grant, messages)?;
         if mode == Mode::AgentOnly {
@@ -111,7 +110,7 @@ impl HeadStart {
         Ok(Admitted { context, prepared, key: grant.key, has_browser: true })
     }
 
-    fn check_origin(&self, head: &Parts) -> Result<(), Problem> {
+    pub(crate) fn check_origin(&self, head: &Parts) -> Result<(), Problem> {
         let settings = &self.0.settings;
         let host = head.uri.authority().is_none_or(|host| settings.hosts.allows(host.as_str()));
         let is_allowed = settings.origins.allows_header(&head.headers, header::ORIGIN)
@@ -120,13 +119,20 @@ impl HeadStart {
         if is_allowed { Ok(()) } else { Err(Problem::new(ProblemKind::OriginNotAllowed)) }
     }
 
-    async fn authorize(
+    pub(crate) fn check_chat_id(&self, chat: &ChatId) -> Result<(), Problem> {
+        match &self.0.settings.chat_ids {
+            Some(accepts) if !accepts(chat) => Err(Problem::invalid("chatId is not one of this application")),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn authorize(
         &self,
         context: &RequestContext,
-        request: &FirstTurnRequest,
+        action: Action,
+        message_ids: Vec<String>,
     ) -> Result<Grant, Problem> {
-        let message_ids = request.messages.iter().map(|message| message.id.clone()).collect();
-        let asked = AuthorizeRequest::new(context.clone(), message_ids);
+        let asked = AuthorizeRequest::new(context.clone(), action, message_ids);
         // Called inside of the future: its own body may panic, too.
         let grant = self.decide("authorize", async { self.0.authorize.authorize(asked).await }).await??;
         let prefix = grant.owner_prefix.as_deref().unwrap_or_default();
@@ -153,7 +159,7 @@ impl HeadStart {
         Ok(messages)
     }
 
-    async fn ask_quota(
+    pub(crate) async fn ask_quota(
         &self,
         context: &RequestContext,
         grant: &Grant,

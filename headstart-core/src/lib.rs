@@ -33,6 +33,7 @@ mod launch;
 mod open;
 pub mod rt;
 mod secrets;
+mod session_routes;
 pub mod sessions;
 pub mod sse;
 pub mod step;
@@ -44,7 +45,7 @@ mod turn_view;
 pub mod wire;
 
 pub use admission::{AllowList, Breaker, Mode, Outage};
-pub use authorize::{AllowAnyone, Authorize, AuthorizeRequest, Denied, Grant};
+pub use authorize::{Action, AllowAnyone, Authorize, AuthorizeRequest, Denied, Grant};
 pub use builder::{Authorized, ConfigError, HasAuthorize, HasRun, HeadStartBuilder, Missing, Runs};
 pub use detached::{Detached, NewTurn};
 pub use first_turn::{FirstTurn, StreamText};
@@ -56,6 +57,7 @@ pub use hooks::{
 pub use http::{Body, BodyFields, Limits, Problem, ProblemKind};
 pub use launch::{Completion, TurnLost};
 pub use open::{OpenTurn, StepOver};
+pub use session_routes::SessionRoutes;
 pub use sessions::Sessions;
 pub use tokens::TokenSpec;
 pub use trigger_config::{MachinePreset, TriggerConfig};
