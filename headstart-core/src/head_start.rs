@@ -72,16 +72,7 @@ impl HeadStart {
     {
         let (head, body) = request.into_parts();
         let request_id = RequestId::of(&head.headers);
-        let answer = async { self.answer(self.admit(head, body).await?).await };
-        // Whatever panics, it costs this request and no more.
-        let answer = AssertUnwindSafe(answer).catch_unwind().instrument(request_id.span()).await;
-        let answer = answer.unwrap_or_else(|_| {
-            error!("answering a request panicked");
-            Err(Problem::new(ProblemKind::Internal))
-        });
-        let mut response = answer.unwrap_or_else(|problem| problem.respond(Some(request_id.as_str())));
-        request_id.put_into(response.headers_mut());
-        response
+        respond(request_id, async { self.answer(self.admit(head, body).await?).await }).await
     }
 
     /// Every check of a request, in the order of what they cost. Nothing has happened yet when one fails.
@@ -245,6 +236,21 @@ impl HeadStart {
     pub fn sessions(&self) -> &dyn Sessions {
         &*self.0.sessions
     }
+}
+
+/// Answers a request, whatever becomes of it. A panic costs this request and no more.
+pub(crate) async fn respond(
+    request_id: RequestId,
+    answer: impl Future<Output = Result<http::Response<Body>, Problem>>,
+) -> http::Response<Body> {
+    let answer = AssertUnwindSafe(answer).catch_unwind().instrument(request_id.span()).await;
+    let answer = answer.unwrap_or_else(|_| {
+        error!("answering a request panicked");
+        Err(Problem::new(ProblemKind::Internal))
+    });
+    let mut response = answer.unwrap_or_else(|problem| problem.respond(Some(request_id.as_str())));
+    request_id.put_into(response.headers_mut());
+    response
 }
 
 impl fmt::Debug for HeadStart {

@@ -6,10 +6,11 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use http::{HeaderValue, StatusCode, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use tracing::{Instrument, warn};
+use tracing::warn;
 
 use crate::{
     Action, Grant, HeadStart, TokenSpec,
+    head_start::respond,
     hooks::RequestContext,
     http::{Body, FirstTurnRequest, Problem, ProblemKind, RequestId, parse, read_json},
     sessions::{SessionsError, SessionsErrorKind},
@@ -87,10 +88,7 @@ impl SessionRoutes {
     {
         let (head, body) = request.into_parts();
         let request_id = RequestId::of(&head.headers);
-        let answer = self.answer(head, body).instrument(request_id.span()).await;
-        let mut response = answer.unwrap_or_else(|problem| problem.respond(Some(request_id.as_str())));
-        request_id.put_into(response.headers_mut());
-        response
+        respond(request_id, self.answer(head, body)).await
     }
 
     async fn answer<B>(&self, head: Parts, body: B) -> Result<http::Response<Body>, Problem>
