@@ -17,6 +17,7 @@
 
 mod agent;
 mod events;
+mod manage;
 mod platform;
 mod routes;
 mod run;

@@ -54,6 +54,7 @@ pub struct DevPlatform {
 pub struct DevPlatformBuilder {
     port: u16,
     secret_key: String,
+    additional_key: Option<String>,
     data_dir: Option<PathBuf>,
     agents: Vec<Agent>,
 }
@@ -64,6 +65,7 @@ impl DevPlatform {
         DevPlatformBuilder {
             port: 0,
             secret_key: "tr_dev_headstart0embedded0platform".to_owned(),
+            additional_key: None,
             data_dir: None,
             agents: Vec::new(),
         }
@@ -124,6 +126,13 @@ impl DevPlatformBuilder {
         self
     }
 
+    /// Another key that servers may use, `tr_dev_sk_` and 24 letters or digits: it signs no tokens, the
+    /// platform mints them for it.
+    pub fn additional_key(mut self, key: impl Into<String>) -> Self {
+        self.additional_key = Some(key.into());
+        self
+    }
+
     /// Keeps streams in this folder instead of in memory. Sessions themselves are always in memory.
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
@@ -149,6 +158,7 @@ impl DevPlatformBuilder {
         let stop = CancellationToken::new();
         let state = Arc::new(State {
             secret_key: self.secret_key,
+            additional_key: self.additional_key,
             store: Store::start(self.data_dir, stop.clone()).await?,
             events: Events::new(),
             agents,
@@ -173,6 +183,7 @@ impl DevPlatformBuilder {
 /// What routes and runs share.
 pub(crate) struct State {
     pub(crate) secret_key: String,
+    pub(crate) additional_key: Option<String>,
     pub(crate) store: Store,
     pub(crate) events: Events,
     pub(crate) agents: HashMap<String, Agent>,
@@ -229,6 +240,10 @@ impl Sessions {
     pub(crate) fn get(&mut self, id: &str) -> Option<&mut Session> {
         let key = self.keys.get(id).cloned().unwrap_or_else(|| id.to_owned());
         self.by_key.get_mut(&key)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Session> {
+        self.by_key.values().cloned().collect()
     }
 
     pub(crate) fn find_run(&self, id: &str) -> Option<Run> {

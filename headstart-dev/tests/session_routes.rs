@@ -283,3 +283,17 @@ async fn bad_requests_are_problems_before_anybody_is_asked() {
     assert_eq!(post(&routes, "/c1/start", &large).await.0, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(world.platform.events_of("c1").is_empty());
 }
+
+#[tokio::test]
+async fn a_key_that_cannot_sign_has_its_tokens_minted() {
+    const KEY: &str = "tr_dev_sk_0123456789abcdefghijABCD";
+    let mut world = World::new().await;
+    world.platform = DevPlatform::builder().additional_key(KEY).start().await.unwrap();
+    world.client = TriggerClient::builder().base_url(world.platform.url()).secret_key(KEY).build().unwrap();
+    let routes = world.routes().token_lifetime(Duration::from_secs(90));
+    let (_, started) = post(&routes, "/c1/start", "").await;
+    assert_eq!(world.tried("c1", token(&started)).await, (200, 200));
+    let (_, watch) = post(&routes, "/c1/watch-token", "").await;
+    assert_eq!(world.tried("c1", token(&watch)).await, (200, 403));
+    assert!((88..=90).contains(&lifetime(token(&watch))), "{}", lifetime(token(&watch)));
+}
