@@ -23,12 +23,15 @@
 //! also its probes. `HttpServer::h1_allow_half_closed(false)` makes it notice at once.
 
 mod body;
+mod session_routes;
 
 use actix_web::{HttpRequest, HttpResponse, Route, http::StatusCode, web};
 use futures_util::StreamExt;
 use headstart_core::HeadStart;
 use http_body::Frame;
 use http_body_util::StreamBody;
+
+pub use session_routes::{session_routes, session_routes_with};
 
 /// A route that answers the first message of chats. Other methods than POST get a 405 problem.
 pub fn post(head_start: HeadStart) -> Route {

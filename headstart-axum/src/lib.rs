@@ -22,10 +22,13 @@
 //! | compression | fine: responses say `Content-Encoding: identity`, which tower-http leaves alone |
 //! | timeout | one for the response *head* only; a turn may well stream for a minute |
 
+mod session_routes;
+
 use axum::{extract::Request, routing::MethodRouter};
 use headstart_core::HeadStart;
 
 pub use headstart_core::http::exposed_headers;
+pub use session_routes::{session_routes, session_routes_with};
 
 /// A route that answers the first message of chats. Other methods than POST get a 405 problem.
 pub fn post<S>(head_start: HeadStart) -> MethodRouter<S>

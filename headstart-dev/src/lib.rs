@@ -18,6 +18,7 @@
 mod agent;
 mod events;
 mod faults;
+mod manage;
 mod meddle;
 mod platform;
 mod remote;

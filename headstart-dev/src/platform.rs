@@ -81,6 +81,7 @@ pub struct Live {
 pub struct DevPlatformBuilder {
     port: u16,
     secret_key: String,
+    additional_key: Option<String>,
     data_dir: Option<PathBuf>,
     agents: Vec<Agent>,
     remote_agents: Vec<RemoteAgent>,
@@ -92,6 +93,7 @@ impl DevPlatform {
         DevPlatformBuilder {
             port: 0,
             secret_key: "tr_dev_headstart0embedded0platform".to_owned(),
+            additional_key: None,
             data_dir: None,
             agents: Vec::new(),
             remote_agents: Vec::new(),
@@ -193,6 +195,13 @@ impl DevPlatformBuilder {
         self
     }
 
+    /// Another key that servers may use, `tr_dev_sk_` and 24 letters or digits: it signs no tokens, the
+    /// platform mints them for it.
+    pub fn additional_key(mut self, key: impl Into<String>) -> Self {
+        self.additional_key = Some(key.into());
+        self
+    }
+
     /// Keeps streams in this folder instead of in memory. Sessions themselves are always in memory.
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
@@ -233,6 +242,7 @@ impl DevPlatformBuilder {
         let state = Arc::new(State {
             url: listener.origin()?,
             secret_key: self.secret_key,
+            additional_key: self.additional_key,
             store,
             // A run is one request, however long it takes.
             http: reqwest::Client::builder().tcp_nodelay(true).build()?,
@@ -261,6 +271,7 @@ pub(crate) struct State {
     pub(crate) url: String,
     pub(crate) secret_key: String,
     pub(crate) http: reqwest::Client,
+    pub(crate) additional_key: Option<String>,
     pub(crate) store: Store,
     pub(crate) snapshots: Snapshots,
     pub(crate) events: Events,
@@ -330,6 +341,10 @@ impl Sessions {
     pub(crate) fn get(&mut self, id: &str) -> Option<&mut Session> {
         let key = self.keys.get(id).cloned().unwrap_or_else(|| id.to_owned());
         self.by_key.get_mut(&key)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Session> {
+        self.by_key.values().cloned().collect()
     }
 
     pub(crate) fn find_run(&self, id: &str) -> Option<Run> {

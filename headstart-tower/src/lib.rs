@@ -13,6 +13,8 @@
 
 mod layer;
 mod service;
+mod session_routes;
 
 pub use layer::{EitherBody, HeadStartLayer, NotFound, PathService};
 pub use service::HeadStartService;
+pub use session_routes::SessionRoutesService;
