@@ -9,11 +9,10 @@ use std::{
 };
 
 use headstart_core::{Body, HeadStart};
-use http_body_util::Either;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::HeadStartService;
+use crate::{HeadStartService, PathBody};
 
 /// Answers one path; every other request goes to the inner service untouched.
 ///
@@ -78,7 +77,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    type Response = http::Response<Either<Body, R>>;
+    type Response = http::Response<PathBody<R>>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
@@ -91,11 +90,11 @@ where
             let answer = self.head_start.call(request);
             return Box::pin(async move {
                 let Ok(response) = answer.await;
-                Ok(response.map(Either::Left))
+                Ok(response.map(PathBody::head_start))
             });
         }
         let inner = self.inner.call(request);
-        Box::pin(async move { Ok(inner.await?.map(Either::Right)) })
+        Box::pin(async move { Ok(inner.await?.map(PathBody::inner)) })
     }
 }
 
@@ -113,7 +112,7 @@ impl<B> Service<http::Request<B>> for NotFound {
     }
 
     fn call(&mut self, _request: http::Request<B>) -> Self::Future {
-        let mut response = http::Response::new(Body::full(Vec::new()));
+        let mut response = http::Response::new(Body::default());
         *response.status_mut() = http::StatusCode::NOT_FOUND;
         ready(Ok(response))
     }

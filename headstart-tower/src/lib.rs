@@ -20,11 +20,13 @@
 //! |---|---|---|
 //! | `cors` | no | [`cors`](fn@cors): a `tower_http` layer for pages on another origin |
 
+mod body;
 #[cfg(feature = "cors")]
 mod cors;
 mod layer;
 mod service;
 
+pub use body::PathBody;
 #[cfg(feature = "cors")]
 pub use cors::cors;
 pub use layer::{HeadStartLayer, NotFound, PathService};

@@ -1,0 +1,60 @@
+//! Where the handler is mounted.
+
+use std::net::{SocketAddr, TcpListener};
+
+use headstart_test_adapters::{Framework, Site, hyper::serve_service};
+use headstart_tower::HeadStartLayer;
+use tokio::task::JoinHandle;
+use tower_layer::Layer;
+use warp::Filter;
+
+use crate::lambda;
+
+#[derive(Debug, Clone, Copy)]
+pub enum Mount {
+    Server(Framework),
+    Warp,
+    Lambda,
+}
+
+/// A server on a port of its own; it stops when this is dropped.
+pub struct Server {
+    pub addr: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Mount {
+    pub async fn serve(self, site: Site) -> Server {
+        if let Self::Lambda = self {
+            return Server { addr: lambda::front(), task: tokio::spawn(lambda::serve(site)) };
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let task = tokio::spawn(async move {
+            let served = match self {
+                Self::Server(framework) => headstart_test_adapters::serve(framework, listener, site).await,
+                _ => warp(listener, site).await,
+            };
+            served.unwrap();
+        });
+        Server { addr, task }
+    }
+}
+
+/// warp's filters cannot host a service: head start goes in front of them.
+async fn warp(listener: TcpListener, site: Site) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    listener.set_nonblocking(true)?;
+    let filters = warp::service(warp::path!("health").map(|| "ok"));
+    let [(path, head_start)] = site.routes.try_into().expect("one route");
+    let app = HeadStartLayer::new(&path, head_start).layer(filters);
+    match site.cors {
+        Some(origin) => serve_service(listener, headstart_tower::cors(origin).layer(app)).await,
+        None => serve_service(listener, app).await,
+    }
+}
