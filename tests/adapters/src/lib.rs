@@ -4,7 +4,7 @@
 mod actix;
 mod axum;
 pub mod hyper;
-mod poem;
+pub mod poem;
 mod salvo;
 
 use std::{error::Error, net::TcpListener};
@@ -22,7 +22,7 @@ pub enum Framework {
     Actix,
     /// hyper 1, with `headstart-tower` and hyper-util.
     Hyper,
-    /// poem, with `headstart-tower` and poem's tower compatibility.
+    /// poem, with `headstart-tower` and poem's tower compatibility, on hyper.
     Poem,
     /// salvo, with `headstart-tower` and salvo's tower compatibility.
     Salvo,
@@ -64,4 +64,5 @@ pub async fn serve(
     }
 }
 
-type Served = Result<(), Box<dyn Error + Send + Sync>>;
+/// What a server returns that does not stop by itself.
+pub type Served = Result<(), Box<dyn Error + Send + Sync>>;

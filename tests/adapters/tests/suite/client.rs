@@ -16,27 +16,27 @@ use crate::world::PATH;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The beginning of a good request.
-pub fn post() -> Builder {
+pub(crate) fn post() -> Builder {
     request(Method::POST, PATH).header("content-type", "application/json")
 }
 
-pub fn request(method: Method, path: &str) -> Builder {
+pub(crate) fn request(method: Method, path: &str) -> Builder {
     Request::builder().method(method).uri(path).header("host", "localhost")
 }
 
 /// The first message of a chat.
-pub fn message(chat: &str) -> String {
+pub(crate) fn message(chat: &str) -> String {
     let message = json!({"id": "u1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]});
     json!({"chatId": chat, "headStartMessages": [message], "trigger": "submit-message"}).to_string()
 }
 
-pub fn full(body: impl Into<Bytes>) -> BoxBody<Bytes, std::convert::Infallible> {
+pub(crate) fn full(body: impl Into<Bytes>) -> BoxBody<Bytes, std::convert::Infallible> {
     Full::new(body.into()).boxed()
 }
 
-pub struct Response {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
+pub(crate) struct Response {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     body: Incoming,
     connection: JoinHandle<()>,
 }
@@ -48,7 +48,7 @@ impl Drop for Response {
 }
 
 /// Sends a request and waits for the head of its response.
-pub async fn send<B>(addr: SocketAddr, request: Request<B>) -> Response
+pub(crate) async fn send<B>(addr: SocketAddr, request: Request<B>) -> Response
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
@@ -61,17 +61,17 @@ where
 }
 
 /// Sends a good first message.
-pub async fn send_message(addr: SocketAddr, chat: &str) -> Response {
+pub(crate) async fn send_message(addr: SocketAddr, chat: &str) -> Response {
     send(addr, post().body(full(message(chat))).unwrap()).await
 }
 
 impl Response {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// What comes next, `None` at the end, `Err` when it is cut off.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, hyper::Error> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, hyper::Error> {
         loop {
             match timeout(PATIENCE, self.body.frame()).await.expect("something of the body") {
                 None => return Ok(None),
@@ -85,7 +85,7 @@ impl Response {
     }
 
     /// Reads until this was said.
-    pub async fn read_until(&mut self, words: &str) -> String {
+    pub(crate) async fn read_until(&mut self, words: &str) -> String {
         let mut read = String::new();
         while !read.contains(words) {
             let data = self.next().await.unwrap().unwrap_or_else(|| panic!("{words} did not come: {read}"));
@@ -95,7 +95,7 @@ impl Response {
     }
 
     /// Reads to a clean end, or to where it was cut off.
-    pub async fn rest(&mut self) -> (Bytes, bool) {
+    pub(crate) async fn rest(&mut self) -> (Bytes, bool) {
         let mut read = Vec::new();
         loop {
             match self.next().await {
@@ -107,14 +107,14 @@ impl Response {
     }
 
     /// All of it, which has to end cleanly.
-    pub async fn bytes(&mut self) -> Bytes {
+    pub(crate) async fn bytes(&mut self) -> Bytes {
         let (bytes, is_clean) = self.rest().await;
         assert!(is_clean, "cut off after {}", String::from_utf8_lossy(&bytes));
         bytes
     }
 
     /// The problem that this response has to be.
-    pub async fn problem(mut self, status: StatusCode, kind: &str) -> Value {
+    pub(crate) async fn problem(mut self, status: StatusCode, kind: &str) -> Value {
         let bytes = self.bytes().await;
         let text = String::from_utf8_lossy(&bytes);
         assert_eq!(self.status, status, "{text}");
@@ -128,13 +128,13 @@ impl Response {
 }
 
 /// The frames of a whole response.
-pub fn frames(bytes: &[u8]) -> Vec<Value> {
+pub(crate) fn frames(bytes: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(bytes).unwrap();
     let frames = text.split("\n\n").filter_map(|frame| frame.strip_prefix("data: "));
     frames.map(|frame| serde_json::from_str(frame).unwrap()).collect()
 }
 
 /// The text of these frames.
-pub fn text(frames: &[Value]) -> String {
+pub(crate) fn text(frames: &[Value]) -> String {
     frames.iter().filter_map(|frame| frame["delta"].as_str()).collect()
 }

@@ -18,12 +18,12 @@ use crate::runtime_api;
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// Where the function is called from outside.
-pub fn front() -> SocketAddr {
+pub(crate) fn front() -> SocketAddr {
     std::env::var(RUNTIME_API).unwrap().parse().unwrap()
 }
 
 /// Runs the function.
-pub async fn serve(site: Site) {
+pub(crate) async fn serve(site: Site) {
     let [(path, head_start)] = site.routes.try_into().expect("one route");
     let app = HeadStartLayer::new(&path, head_start).layer(service_fn(others));
     let served = match site.cors {
@@ -44,7 +44,7 @@ async fn others(request: Request) -> Result<Response<Body>, Infallible> {
 }
 
 /// Runs `rule` in the function's process, which the test's own process starts and watches.
-pub fn run(test: &str, rule: impl Future<Output = ()>) {
+pub(crate) fn run(test: &str, rule: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     if std::env::var_os(RUNTIME_API).is_some() {
         return runtime.block_on(rule);

@@ -1,4 +1,5 @@
-//! Sessions in memory, with an agent that does what it is told.
+//! Sessions in memory, with an agent that ends every turn; where step 1 was not the whole answer it says
+//! something first.
 
 use std::{
     collections::HashMap,
@@ -19,23 +20,12 @@ use headstart_core::{
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-/// What the agent does with a handover.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Agent {
-    /// Ends the turn; says something first when step 1 was not the whole answer.
-    #[default]
-    Answers,
-    /// Nothing.
-    Sleeps,
-}
-
 /// Cheap to clone; all clones are the same platform.
 #[derive(Clone, Default)]
-pub struct Memory(Arc<Inner>);
+pub(crate) struct Memory(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    agent: Agent,
     sessions: Mutex<HashMap<ChatId, Session>>,
     changes: watch::Sender<()>,
 }
@@ -48,12 +38,8 @@ struct Session {
 }
 
 impl Memory {
-    pub fn new(agent: Agent) -> Self {
-        Self(Arc::new(Inner { agent, ..Inner::default() }))
-    }
-
     /// The handover of a chat, as soon as it is there.
-    pub async fn handover(&self, chat: &str) -> Value {
+    pub(crate) async fn handover(&self, chat: &str) -> Value {
         let mut changes = self.0.changes.subscribe();
         let found = async {
             loop {
@@ -70,14 +56,14 @@ impl Memory {
     }
 
     /// Everything on `session.in`.
-    pub fn inputs(&self, chat: &str) -> Vec<Value> {
+    pub(crate) fn inputs(&self, chat: &str) -> Vec<Value> {
         let sessions = self.sessions();
         let session = chat.parse().ok().and_then(|chat: ChatId| sessions.get(&chat));
         session.map(|session| session.input.iter().map(input).collect()).unwrap_or_default()
     }
 
     /// The text that is on `session.out`.
-    pub fn text(&self, chat: &str) -> String {
+    pub(crate) fn text(&self, chat: &str) -> String {
         let sessions = self.sessions();
         let Some(session) = chat.parse().ok().and_then(|chat: ChatId| sessions.get(&chat)) else {
             return String::new();
@@ -90,7 +76,7 @@ impl Memory {
     }
 
     /// How many sessions were created.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.sessions().values().filter(|session| session.is_created).count()
     }
 
@@ -166,11 +152,11 @@ impl Sessions for Memory {
         let text = std::str::from_utf8(&input).unwrap();
         let body = json!({"data": text, "id": part_id}).to_string();
         let chunk: Value = serde_json::from_str(text).unwrap();
-        let answers = self.0.agent == Agent::Answers && chunk["kind"] == "handover";
+        let is_handover = chunk["kind"] == "handover";
         let seq = self.change(chat, |session| {
             let seq = session.input.len() as Seq;
             session.input.push(Record { seq, body: RecordBody::parse(&[], &body) });
-            if answers {
+            if is_handover {
                 session.answer(&chunk, seq);
             }
             seq

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use headstart_test_adapters::{Framework, Site, hyper::serve_service};
+use headstart_test_adapters::{Framework, Served, Site, hyper::serve_service};
 use headstart_tower::HeadStartLayer;
 use tokio::task::JoinHandle;
 use tower_layer::Layer;
@@ -11,15 +11,17 @@ use warp::Filter;
 use crate::lambda;
 
 #[derive(Debug, Clone, Copy)]
-pub enum Mount {
+pub(crate) enum Mount {
     Server(Framework),
+    /// poem on its own server.
+    Poem,
     Warp,
     Lambda,
 }
 
 /// A server on a port of its own; it stops when this is dropped.
-pub struct Server {
-    pub addr: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
     task: JoinHandle<()>,
 }
 
@@ -30,7 +32,7 @@ impl Drop for Server {
 }
 
 impl Mount {
-    pub async fn serve(self, site: Site) -> Server {
+    pub(crate) async fn serve(self, site: Site) -> Server {
         if let Self::Lambda = self {
             return Server { addr: lambda::front(), task: tokio::spawn(lambda::serve(site)) };
         }
@@ -39,6 +41,7 @@ impl Mount {
         let task = tokio::spawn(async move {
             let served = match self {
                 Self::Server(framework) => headstart_test_adapters::serve(framework, listener, site).await,
+                Self::Poem => headstart_test_adapters::poem::serve_on_poem(listener, site).await,
                 _ => warp(listener, site).await,
             };
             served.unwrap();
@@ -48,7 +51,7 @@ impl Mount {
 }
 
 /// warp's filters cannot host a service: head start goes in front of them.
-async fn warp(listener: TcpListener, site: Site) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn warp(listener: TcpListener, site: Site) -> Served {
     listener.set_nonblocking(true)?;
     let filters = warp::service(warp::path!("health").map(|| "ok"));
     let [(path, head_start)] = site.routes.try_into().expect("one route");

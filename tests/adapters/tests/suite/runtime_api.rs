@@ -47,7 +47,7 @@ struct Api {
     count: AtomicUsize,
 }
 
-pub async fn serve(listener: TcpListener) {
+pub(crate) async fn serve(listener: TcpListener) {
     let (calls, waiting) = mpsc::unbounded_channel();
     let api = Arc::new(Api {
         calls,

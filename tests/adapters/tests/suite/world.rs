@@ -12,16 +12,16 @@ use headstart_core::{
 use headstart_test_adapters::Site;
 use tokio::sync::watch;
 
-use crate::memory::{Agent, Memory};
+use crate::memory::Memory;
 
-pub const PATH: &str = "/api/chat";
+pub(crate) const PATH: &str = "/api/chat";
 
 /// What the model says before its pause.
-pub const FIRST: &str = "Hello ";
+pub(crate) const FIRST: &str = "Hello ";
 const WORDS: usize = 40;
 
 /// All that the model says: with characters that are split easily, and enough to fill some packets.
-pub fn answer() -> String {
+pub(crate) fn answer() -> String {
     FIRST.to_owned() + &rest()
 }
 
@@ -29,23 +29,22 @@ fn rest() -> String {
     (0..WORDS).map(|at| format!("{at} \u{1f980} \"ü\"\n{} ", "x".repeat(at * 40))).collect()
 }
 
-pub struct World {
-    pub head_start: HeadStart,
-    pub sessions: Memory,
+pub(crate) struct World {
+    pub(crate) head_start: HeadStart,
+    pub(crate) sessions: Memory,
     /// Open unless the test closes it: the model's pause.
     gate: watch::Sender<bool>,
 }
 
 impl World {
-    pub fn new() -> Self {
-        Self::with(Agent::Answers, |builder| builder)
+    pub(crate) fn new() -> Self {
+        Self::with(|builder| builder)
     }
 
-    pub fn with(
-        agent: Agent,
+    pub(crate) fn with(
         settings: impl FnOnce(HeadStartBuilder<Authorized, Runs>) -> HeadStartBuilder<Authorized, Runs>,
     ) -> Self {
-        let sessions = Memory::new(agent);
+        let sessions = Memory::default();
         let gate = watch::Sender::new(true);
         let model = Model(gate.subscribe());
         let builder =
@@ -60,17 +59,17 @@ impl World {
         Self { head_start, sessions, gate }
     }
 
-    pub fn site(&self) -> Site {
+    pub(crate) fn site(&self) -> Site {
         Site::of(PATH, self.head_start.clone())
     }
 
     /// From now on the model waits after its first word.
-    pub fn close_gate(&self) {
+    pub(crate) fn close_gate(&self) {
         self.gate.send_replace(false);
     }
 
     /// It goes on.
-    pub fn open_gate(&self) {
+    pub(crate) fn open_gate(&self) {
         self.gate.send_replace(true);
     }
 }

@@ -24,7 +24,7 @@ fn assert_readable(response: &Response) {
     }
 }
 
-pub async fn answers_and_problems_have_cors_headers(mount: Mount) {
+pub(crate) async fn answers_and_problems_have_cors_headers(mount: Mount) {
     let world = World::new();
     let mut site = world.site();
     site.cors = Some(HeaderValue::from_static(ORIGIN));
@@ -51,7 +51,7 @@ pub async fn answers_and_problems_have_cors_headers(mount: Mount) {
     response.problem(StatusCode::SERVICE_UNAVAILABLE, "busy").await;
 }
 
-pub async fn a_preflight_is_answered_by_the_cors_layer(mount: Mount) {
+pub(crate) async fn a_preflight_is_answered_by_the_cors_layer(mount: Mount) {
     let world = World::new();
     let mut site = world.site();
     site.cors = Some(HeaderValue::from_static(ORIGIN));

@@ -11,12 +11,11 @@ use http_body_util::StreamBody;
 
 use crate::{
     client::{full, message, post, request, send},
-    memory::Agent,
     mount::Mount,
     world::{PATH, World},
 };
 
-pub async fn methods_other_than_post_are_405(mount: Mount) {
+pub(crate) async fn methods_other_than_post_are_405(mount: Mount) {
     let server = mount.serve(World::new().site()).await;
     for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
         let request = request(method, PATH)
@@ -29,7 +28,7 @@ pub async fn methods_other_than_post_are_405(mount: Mount) {
     }
 }
 
-pub async fn content_types_other_than_json_are_415(mount: Mount) {
+pub(crate) async fn content_types_other_than_json_are_415(mount: Mount) {
     let world = World::new();
     let server = mount.serve(world.site()).await;
     for kind in
@@ -45,7 +44,7 @@ pub async fn content_types_other_than_json_are_415(mount: Mount) {
     assert_eq!(world.sessions.count(), 0);
 }
 
-pub async fn what_is_no_chat_request_is_a_400_problem(mount: Mount) {
+pub(crate) async fn what_is_no_chat_request_is_a_400_problem(mount: Mount) {
     let world = World::new();
     let server = mount.serve(world.site()).await;
     for body in ["", "hello", "null", "[]", "{}", "{\"chatId\":\"c\"}", "\u{feff}{}"] {
@@ -60,17 +59,17 @@ const LIMIT: usize = 64 * 1024;
 fn limited() -> World {
     let mut limits = Limits::default();
     limits.body_bytes = LIMIT;
-    World::with(Agent::Answers, |builder| builder.limits(limits))
+    World::with(|builder| builder.limits(limits))
 }
 
-pub async fn a_body_over_the_limit_is_413(mount: Mount) {
+pub(crate) async fn a_body_over_the_limit_is_413(mount: Mount) {
     let server = mount.serve(limited().site()).await;
     let body = format!("{{\"x\":\"{}\"}}", "x".repeat(2 * LIMIT));
     let response = send(server.addr, post().body(full(body)).unwrap()).await;
     response.problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large").await;
 }
 
-pub async fn a_body_without_an_end_is_413_at_the_limit(mount: Mount) {
+pub(crate) async fn a_body_without_an_end_is_413_at_the_limit(mount: Mount) {
     let server = mount.serve(limited().site()).await;
     let chunks = (0..=LIMIT / 1024).map(|_| Ok::<_, Infallible>(Frame::data(Bytes::from("x".repeat(1024)))));
     let body = StreamBody::new(stream::iter(chunks).chain(stream::pending()));
@@ -78,7 +77,7 @@ pub async fn a_body_without_an_end_is_413_at_the_limit(mount: Mount) {
     response.problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large").await;
 }
 
-pub async fn the_framework_has_no_smaller_limit(mount: Mount) {
+pub(crate) async fn the_framework_has_no_smaller_limit(mount: Mount) {
     let server = mount.serve(World::new().site()).await;
     // Three megabytes, read to their end and found to be no request: the last brace is missing.
     let text = "x".repeat(3 << 19);
@@ -87,7 +86,7 @@ pub async fn the_framework_has_no_smaller_limit(mount: Mount) {
     response.problem(StatusCode::BAD_REQUEST, "invalid-request").await;
 }
 
-pub async fn a_request_keeps_its_id(mount: Mount) {
+pub(crate) async fn a_request_keeps_its_id(mount: Mount) {
     let server = mount.serve(World::new().site()).await;
     let with_id = |body: &'static str| post().header("x-request-id", "given-7").body(full(body)).unwrap();
     let response = send(server.addr, with_id("{}")).await;
@@ -103,7 +102,7 @@ pub async fn a_request_keeps_its_id(mount: Mount) {
     assert_eq!(response.header("x-request-id").map(str::len), Some(16), "one of the handler's own");
 }
 
-pub async fn other_paths_are_not_the_handlers(mount: Mount) {
+pub(crate) async fn other_paths_are_not_the_handlers(mount: Mount) {
     let world = World::new();
     let server = mount.serve(world.site()).await;
     for path in ["/api/chat/more", "/api", "/"] {

@@ -8,12 +8,11 @@ use http_body_util::BodyExt;
 
 use crate::{
     client::{frames, full, message, post, send, send_message, text},
-    memory::Agent,
     mount::Mount,
     world::{FIRST, World, answer},
 };
 
-pub async fn the_first_word_comes_before_the_model_is_done(mount: Mount) {
+pub(crate) async fn the_first_word_comes_before_the_model_is_done(mount: Mount) {
     let world = World::new();
     world.close_gate();
     let server = mount.serve(world.site()).await;
@@ -26,7 +25,7 @@ pub async fn the_first_word_comes_before_the_model_is_done(mount: Mount) {
     assert_eq!(FIRST.to_owned() + &text(&frames(&rest)), answer());
 }
 
-pub async fn head_and_bytes_are_those_of_core(mount: Mount) {
+pub(crate) async fn head_and_bytes_are_those_of_core(mount: Mount) {
     let (ours, theirs) = (World::new(), World::new());
     let server = mount.serve(theirs.site()).await;
 
@@ -64,8 +63,8 @@ fn without_id(bytes: &Bytes) -> String {
     text.replace(&id, "ID")
 }
 
-pub async fn silence_is_filled_with_comments(mount: Mount) {
-    let world = World::with(Agent::Answers, |builder| builder.keep_alive(Duration::from_millis(50)));
+pub(crate) async fn silence_is_filled_with_comments(mount: Mount) {
+    let world = World::with(|builder| builder.keep_alive(Duration::from_millis(50)));
     world.close_gate();
     let server = mount.serve(world.site()).await;
     let mut response = send_message(server.addr, "silent").await;
@@ -78,7 +77,7 @@ pub async fn silence_is_filled_with_comments(mount: Mount) {
     assert_eq!(FIRST.to_owned() + &text(&frames(&rest)), answer());
 }
 
-pub async fn an_unfinished_turn_is_cut_off_and_not_ended(mount: Mount) {
+pub(crate) async fn an_unfinished_turn_is_cut_off_and_not_ended(mount: Mount) {
     let world = World::new();
     world.close_gate();
     let server = mount.serve(world.site()).await;

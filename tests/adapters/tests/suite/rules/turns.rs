@@ -7,13 +7,12 @@ use http::StatusCode;
 
 use crate::{
     client::{frames, full, message, post, send, send_message, text},
-    memory::Agent,
     mount::Mount,
     world::{FIRST, World, answer},
 };
 
-pub async fn a_browser_that_leaves_changes_nothing(mount: Mount) {
-    let world = World::with(Agent::Answers, |builder| builder.keep_alive(Duration::from_millis(50)));
+pub(crate) async fn a_browser_that_leaves_changes_nothing(mount: Mount) {
+    let world = World::with(|builder| builder.keep_alive(Duration::from_millis(50)));
     world.close_gate();
     let server = mount.serve(world.site()).await;
     let mut response = send_message(server.addr, "left").await;
@@ -27,7 +26,7 @@ pub async fn a_browser_that_leaves_changes_nothing(mount: Mount) {
     assert_eq!(world.sessions.text("left"), answer());
 }
 
-pub async fn a_browser_that_leaves_before_the_first_word_changes_nothing(mount: Mount) {
+pub(crate) async fn a_browser_that_leaves_before_the_first_word_changes_nothing(mount: Mount) {
     let world = World::new();
     world.close_gate();
     let server = mount.serve(world.site()).await;
@@ -37,8 +36,8 @@ pub async fn a_browser_that_leaves_before_the_first_word_changes_nothing(mount: 
     assert_eq!(world.sessions.text("gone"), answer());
 }
 
-pub async fn a_browser_that_leaves_is_noticed(mount: Mount) {
-    let world = World::with(Agent::Answers, |builder| {
+pub(crate) async fn a_browser_that_leaves_is_noticed(mount: Mount) {
+    let world = World::with(|builder| {
         builder.keep_alive(Duration::from_millis(50)).on_disconnect(OnDisconnect::Abort)
     });
     world.close_gate();
@@ -51,7 +50,7 @@ pub async fn a_browser_that_leaves_is_noticed(mount: Mount) {
     assert_eq!(world.sessions.text("noticed"), FIRST);
 }
 
-pub async fn a_draining_server_answers_503_with_retry_after(mount: Mount) {
+pub(crate) async fn a_draining_server_answers_503_with_retry_after(mount: Mount) {
     let world = World::new();
     let server = mount.serve(world.site()).await;
     assert_eq!(world.head_start.drain(Duration::from_secs(5)).await, 0);
@@ -61,7 +60,7 @@ pub async fn a_draining_server_answers_503_with_retry_after(mount: Mount) {
     assert_eq!(world.sessions.count(), 0);
 }
 
-pub async fn open_turns_finish_while_it_drains(mount: Mount) {
+pub(crate) async fn open_turns_finish_while_it_drains(mount: Mount) {
     let world = World::new();
     world.close_gate();
     let server = mount.serve(world.site()).await;
@@ -86,7 +85,7 @@ pub async fn open_turns_finish_while_it_drains(mount: Mount) {
     assert_eq!(drained.await.unwrap(), 0);
 }
 
-pub async fn a_panic_in_run_leaves_the_turn_to_the_agent(mount: Mount) {
+pub(crate) async fn a_panic_in_run_leaves_the_turn_to_the_agent(mount: Mount) {
     let world = World::new();
     let server = mount.serve(world.site()).await;
     let request = post().header("x-panic", "run").body(full(message("panic"))).unwrap();
@@ -98,7 +97,7 @@ pub async fn a_panic_in_run_leaves_the_turn_to_the_agent(mount: Mount) {
     assert_eq!(text(&frames(&next.bytes().await)), answer(), "the server goes on");
 }
 
-pub async fn a_panic_in_authorize_is_a_500_and_no_more(mount: Mount) {
+pub(crate) async fn a_panic_in_authorize_is_a_500_and_no_more(mount: Mount) {
     let world = World::new();
     let server = mount.serve(world.site()).await;
     let request = post().header("x-user", "panic").body(full(message("panic"))).unwrap();
