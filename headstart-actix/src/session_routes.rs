@@ -2,16 +2,12 @@
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse, Resource,
-    http::StatusCode,
     web::{self, Payload},
 };
-use futures_util::StreamExt;
 use headstart_core::{Problem, ProblemKind, SessionRoutes};
 use http::Extensions;
-use http_body::Frame;
-use http_body_util::StreamBody;
 
-use crate::{body::ActixBody, head};
+use crate::convert;
 
 /// Start, access token, watch token and close, for each chat below this path: usually that of the handler.
 ///
@@ -55,19 +51,8 @@ async fn answer(
     payload: Payload,
     extensions: Extensions,
 ) -> HttpResponse {
-    let response = match head(request) {
-        Some(mut head) => {
-            head.extensions = extensions;
-            let chunks = payload.map(|chunk| chunk.map(Frame::data).map_err(|error| error.to_string()));
-            routes.handle(http::Request::from_parts(head, StreamBody::new(chunks))).await
-        }
+    convert::response(match convert::request(request, payload, extensions) {
+        Some(request) => routes.handle(request).await,
         None => Problem::new(ProblemKind::InvalidRequest).into_response(),
-    };
-    let (head, body) = response.into_parts();
-    let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut builder = HttpResponse::build(status);
-    for (name, value) in &head.headers {
-        builder.append_header((name.as_str(), value.as_bytes()));
-    }
-    builder.body(ActixBody::new(body))
+    })
 }
