@@ -12,11 +12,12 @@ use crate::{
     hooks::{Hook, QuotaRequest, TokenError, TokenRequest},
     http::{BodyFields, Limits},
     rt::{Runtime, TokioRuntime},
-    step::{IntoStepRun, StepError, StepErrorKind},
+    step::{ApprovalSecret, IntoStepRun, StepError, StepErrorKind},
     turn::{BrokenAnswer, Deadlines, OnDisconnect, driver::RunFuture},
     wire::ChatId,
 };
 
+type ChatIdPattern = Box<dyn Fn(&ChatId) -> bool + Send + Sync>;
 pub(crate) type Run = Arc<dyn Fn(FirstTurn) -> RunFuture + Send + Sync>;
 
 /// What may be set, and mostly is not.
@@ -27,13 +28,14 @@ pub(crate) struct Settings {
     pub(crate) history: HistoryPolicy,
     pub(crate) file_urls: FileUrls,
     pub(crate) body_fields: BodyFields,
-    pub(crate) chat_ids: Option<Box<dyn Fn(&ChatId) -> bool + Send + Sync>>,
+    pub(crate) chat_ids: Option<ChatIdPattern>,
     pub(crate) origins: AllowList,
     pub(crate) hosts: AllowList,
     pub(crate) limits: Limits,
     pub(crate) deadlines: Deadlines,
     pub(crate) broken_answer: BrokenAnswer,
     pub(crate) on_disconnect: OnDisconnect,
+    pub(crate) approval_secret: Option<ApprovalSecret>,
     pub(crate) keep_alive: Duration,
     pub(crate) mode: Option<Box<dyn Fn() -> Mode + Send + Sync>>,
     pub(crate) breaker: Breaker,
@@ -99,6 +101,7 @@ impl HeadStartBuilder<Missing, Missing> {
                 deadlines: Deadlines::default(),
                 broken_answer: BrokenAnswer::default(),
                 on_disconnect: OnDisconnect::default(),
+                approval_secret: None,
                 keep_alive: Duration::from_secs(10),
                 mode: None,
                 breaker: Breaker::default(),
@@ -220,6 +223,13 @@ impl<A, R> HeadStartBuilder<A, R> {
         self
     }
 
+    /// Signs the requests for approval, for an agent with an `experimental_toolApprovalSecret`; the two must
+    /// be the same. Without it such an agent runs no tool of step 1.
+    pub fn approval_secret(mut self, secret: ApprovalSecret) -> Self {
+        self.settings.approval_secret = Some(secret);
+        self
+    }
+
     /// After how much silence a comment is sent, so that no proxy cuts the response. Defaults to 10 s.
     pub fn keep_alive(mut self, interval: Duration) -> Self {
         self.settings.keep_alive = interval;
@@ -265,7 +275,8 @@ impl<A, R> HeadStartBuilder<A, R> {
         self
     }
 
-    /// Where turns run. Defaults to the tokio runtime that a request comes in on.
+    /// Where turns run. Defaults to the tokio runtime that [`build`](Self::build) is called in; outside of any,
+    /// to the one that a request comes in on.
     pub fn runtime(mut self, runtime: impl Runtime) -> Self {
         self.runtime = Some(Arc::new(runtime));
         self
@@ -290,7 +301,7 @@ impl<A, R> HeadStartBuilder<A, R> {
         }
         Ok(HeadStart(Arc::new(Inner {
             sessions,
-            runtime: runtime.unwrap_or_else(|| Arc::new(TokioRuntime::current())),
+            runtime: runtime.unwrap_or_else(|| Arc::new(TokioRuntime::of_builder())),
             authorize: authorize.into_authorize(),
             run: run.into_run(),
             turns: OpenTurns::new(),

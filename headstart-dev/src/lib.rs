@@ -17,12 +17,20 @@
 
 mod agent;
 mod events;
+mod faults;
+mod manage;
+mod meddle;
 mod platform;
+mod remote;
 mod routes;
 mod run;
+mod snapshots;
 mod store;
 mod token;
+mod wire;
 
 pub use agent::{Agent, ToolError};
 pub use events::{DevEvent, DevEventKind};
-pub use platform::{DevPlatform, DevPlatformBuilder, StartError};
+pub use faults::{Endpoint, Fault, FaultRule, Faults, Injected};
+pub use platform::{DevPlatform, DevPlatformBuilder, Live, StartError};
+pub use remote::RemoteAgent;

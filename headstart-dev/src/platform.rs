@@ -4,22 +4,33 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
-use headstart_core::wire::ModelMessage;
+use headstart_core::{
+    sessions::Channel,
+    wire::{ModelMessage, Record, RecordBody},
+};
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Agent, DevEvent, DevEventKind,
+    Agent, DevEvent, DevEventKind, Faults, RemoteAgent,
     events::Events,
+    meddle::Meddler,
+    remote::RemoteRun,
     routes,
     run::{self, RunInput},
-    store::Store,
+    snapshots::Snapshots,
+    store::{Store, StoredRecord},
     token,
+    wire::{Wire, WireListener},
 };
 
 /// Why the platform did not start.
@@ -44,8 +55,24 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct DevPlatform {
     state: Arc<State>,
-    url: String,
+    faults: Faults,
+    api_sockets: Arc<AtomicUsize>,
+    store_sockets: Arc<AtomicUsize>,
     stop: CancellationToken,
+}
+
+/// What is alive on a platform. Sessions stay; runs and connections must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Live {
+    /// Sessions, closed ones too.
+    pub sessions: usize,
+    /// Runs that boot, wait or answer.
+    pub runs: usize,
+    /// Connections to the sessions API.
+    pub api_sockets: usize,
+    /// Connections to the stream store, the platform's own among them.
+    pub store_sockets: usize,
 }
 
 /// Builds a [`DevPlatform`].
@@ -54,8 +81,10 @@ pub struct DevPlatform {
 pub struct DevPlatformBuilder {
     port: u16,
     secret_key: String,
+    additional_key: Option<String>,
     data_dir: Option<PathBuf>,
     agents: Vec<Agent>,
+    remote_agents: Vec<RemoteAgent>,
 }
 
 impl DevPlatform {
@@ -64,15 +93,17 @@ impl DevPlatform {
         DevPlatformBuilder {
             port: 0,
             secret_key: "tr_dev_headstart0embedded0platform".to_owned(),
+            additional_key: None,
             data_dir: None,
             agents: Vec::new(),
+            remote_agents: Vec::new(),
         }
     }
 
     /// Its address: the `TRIGGER_API_URL` of its clients.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        &self.state.url
     }
 
     /// The `TRIGGER_SECRET_KEY` of its clients.
@@ -97,6 +128,46 @@ impl DevPlatform {
     #[must_use]
     pub fn events_of(&self, chat: &str) -> Vec<DevEvent> {
         self.state.events.of(chat)
+    }
+
+    /// What it does wrong; nothing, unless a test says so.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// All that one of a session's streams holds now, from its first record that is not trimmed away. Empty for
+    /// a session that nobody has created.
+    ///
+    /// # Errors
+    /// When the stream store cannot be read.
+    pub async fn records(&self, chat: &str, channel: Channel) -> io::Result<Vec<Record>> {
+        let stored = self.state.store.read(&stream_name(chat, channel.as_str()), 0).await;
+        let record = |stored: StoredRecord| Record {
+            seq: stored.seq_num,
+            body: RecordBody::parse(&stored.headers, &stored.body),
+        };
+        Ok(stored.map_err(io::Error::other)?.into_iter().map(record).collect())
+    }
+
+    /// The conversation as the agent of a chat knows it, if there is such a session.
+    pub async fn conversation(&self, chat: &str) -> Option<Vec<ModelMessage>> {
+        let memory = self.state.sessions().get(chat)?.memory.clone();
+        let messages = memory.lock().await.clone();
+        Some(messages)
+    }
+
+    /// What is alive on it.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        let sessions = self.state.sessions();
+        let runs = sessions.by_key.values().filter(|session| session.run.as_ref().is_some_and(Run::is_alive));
+        Live {
+            sessions: sessions.by_key.len(),
+            runs: runs.count(),
+            api_sockets: self.api_sockets.load(Ordering::Relaxed),
+            store_sockets: self.store_sockets.load(Ordering::Relaxed),
+        }
     }
 
     /// Stops it, its runs and its streams.
@@ -124,6 +195,13 @@ impl DevPlatformBuilder {
         self
     }
 
+    /// Another key that servers may use, `tr_dev_sk_` and 24 letters or digits: it signs no tokens, the
+    /// platform mints them for it.
+    pub fn additional_key(mut self, key: impl Into<String>) -> Self {
+        self.additional_key = Some(key.into());
+        self
+    }
+
     /// Keeps streams in this folder instead of in memory. Sessions themselves are always in memory.
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
@@ -136,6 +214,12 @@ impl DevPlatformBuilder {
         self
     }
 
+    /// An agent in another process that serves the sessions of its id.
+    pub fn remote_agent(mut self, agent: RemoteAgent) -> Self {
+        self.remote_agents.push(agent);
+        self
+    }
+
     /// Starts the platform.
     ///
     /// # Errors
@@ -144,20 +228,32 @@ impl DevPlatformBuilder {
         let mut agents = HashMap::new();
         for agent in self.agents {
             agent.tool_set().map_err(|error| StartError::Agent(agent.id.clone(), error))?;
-            agents.insert(agent.id.clone(), agent);
+            agents.insert(agent.id.clone(), AnyAgent::Local(agent));
+        }
+        for agent in self.remote_agents {
+            agents.insert(agent.id.clone(), AnyAgent::Remote(agent));
         }
         let stop = CancellationToken::new();
+        let faults = Faults::default();
+        let meddler = Meddler { faults: faults.clone(), secret_key: self.secret_key.clone() };
+        let (api_sockets, store_sockets) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let store = Store::start(self.data_dir, meddler.clone(), store_sockets.clone(), stop.clone()).await?;
+        let listener = WireListener::bind(self.port, api_sockets.clone()).await?;
         let state = Arc::new(State {
+            url: listener.origin()?,
             secret_key: self.secret_key,
-            store: Store::start(self.data_dir, stop.clone()).await?,
+            additional_key: self.additional_key,
+            store,
+            // A run is one request, however long it takes.
+            http: reqwest::Client::builder().tcp_nodelay(true).build()?,
+            snapshots: Snapshots::default(),
             events: Events::new(),
             agents,
             sessions: Mutex::default(),
             stop: stop.clone(),
         });
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.port)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let serve = axum::serve(listener, routes::router(state.clone()));
+        let app = routes::router(state.clone(), meddler);
+        let serve = axum::serve(listener, app.into_make_service_with_connect_info::<Wire>());
         let until = stop.clone();
         tokio::spawn(async move {
             // Open subscriptions would hold a graceful end up for a minute.
@@ -166,18 +262,28 @@ impl DevPlatformBuilder {
                 () = until.cancelled() => {}
             }
         });
-        Ok(DevPlatform { state, url, stop })
+        Ok(DevPlatform { state, faults, api_sockets, store_sockets, stop })
     }
 }
 
 /// What routes and runs share.
 pub(crate) struct State {
+    pub(crate) url: String,
     pub(crate) secret_key: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) additional_key: Option<String>,
     pub(crate) store: Store,
+    pub(crate) snapshots: Snapshots,
     pub(crate) events: Events,
-    pub(crate) agents: HashMap<String, Agent>,
+    agents: HashMap<String, AnyAgent>,
     sessions: Mutex<Sessions>,
     pub(crate) stop: CancellationToken,
+}
+
+/// Who serves a session.
+enum AnyAgent {
+    Local(Agent),
+    Remote(RemoteAgent),
 }
 
 impl std::fmt::Debug for State {
@@ -217,11 +323,17 @@ pub(crate) struct Run {
     pub(crate) id: String,
     pub(crate) payload: Value,
     pub(crate) inputs: mpsc::UnboundedSender<RunInput>,
+    cancellation: CancellationToken,
 }
 
 impl Run {
     pub(crate) fn is_alive(&self) -> bool {
-        !self.inputs.is_closed()
+        !self.inputs.is_closed() && !self.cancellation.is_cancelled()
+    }
+
+    /// Ends it in the middle of whatever it does.
+    pub(crate) fn cancel(&self) {
+        self.cancellation.cancel();
     }
 }
 
@@ -229,6 +341,10 @@ impl Sessions {
     pub(crate) fn get(&mut self, id: &str) -> Option<&mut Session> {
         let key = self.keys.get(id).cloned().unwrap_or_else(|| id.to_owned());
         self.by_key.get_mut(&key)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Session> {
+        self.by_key.values().cloned().collect()
     }
 
     pub(crate) fn find_run(&self, id: &str) -> Option<Run> {
@@ -270,26 +386,38 @@ impl State {
             }
         }
         let (inputs, received) = mpsc::unbounded_channel();
-        let run = Run { id: random_id("run_", 24), payload, inputs };
+        let cancellation = self.stop.child_token();
+        let run = Run { id: random_id("run_", 24), payload, inputs, cancellation };
         session.run = Some(run.clone());
         self.events.tell(&session.key, DevEventKind::RunTriggered, run.id.clone());
-        if let Some(agent) = self.agents.get(&session.task) {
-            let run = run::AgentRun::new(self.clone(), agent.clone(), session, run.payload.clone(), received);
-            let stop = self.stop.clone();
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = run.run() => {}
-                    () = stop.cancelled() => {}
-                }
-            });
-        } else {
+        let serve: Pin<Box<dyn Future<Output = ()> + Send>> = match self.agents.get(&session.task) {
+            Some(AnyAgent::Local(agent)) => Box::pin(
+                run::AgentRun::new(self.clone(), agent.clone(), session, run.payload.clone(), received).run(),
+            ),
+            Some(AnyAgent::Remote(agent)) => {
+                let run = RemoteRun {
+                    state: self.clone(),
+                    agent: agent.clone(),
+                    key: session.key.clone(),
+                    id: run.id.clone(),
+                    payload: run.payload.clone(),
+                    inputs: received,
+                };
+                Box::pin(run.run())
+            }
             // Nobody serves it: it is as a run that waits for a deployment.
-            let stop = self.stop.clone();
-            tokio::spawn(async move {
+            None => Box::pin(async move {
                 let _received = received;
-                stop.cancelled().await;
-            });
-        }
+                std::future::pending::<()>().await;
+            }),
+        };
+        let cancelled = run.cancellation.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = serve => {}
+                () = cancelled.cancelled() => {}
+            }
+        });
         run
     }
 }

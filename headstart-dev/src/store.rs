@@ -1,17 +1,27 @@
 //! The stream store: a real S2 server in this process, on a port of its own.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
-use axum::body::Bytes;
+use axum::{Router, body::Bytes, middleware::from_fn_with_state};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s2_lite::{backend::Backend, handlers, init};
 use serde::{Deserialize, Serialize};
 use slatedb::object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
 use tokio_util::sync::CancellationToken;
 
-use crate::StartError;
+use crate::{
+    StartError,
+    meddle::{Meddler, meddle},
+    wire::{Wire, WireListener},
+};
 
 pub(crate) const BASIN: &str = "headstart-dev";
+/// What this platform itself shows the store; the store does not check, but faults leave it alone.
+pub(crate) const OWN_TOKEN: &str = "headstart-dev";
 /// What streams hold of appends that are on their way, in bytes.
 const INFLIGHT: u64 = 64 * 1024 * 1024;
 /// An append and a read that create the same stream at once: one of them has to come again.
@@ -55,6 +65,8 @@ impl Store {
     /// Starts the server, in memory or on disk. It ends with `stop`.
     pub(crate) async fn start(
         data_dir: Option<PathBuf>,
+        meddler: Meddler,
+        sockets: Arc<AtomicUsize>,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         let failed = |error: &dyn std::fmt::Display| StartError::Store(error.to_string());
@@ -78,10 +90,12 @@ impl Store {
         let spec = serde_json::from_value(spec).map_err(|error| failed(&error))?;
         init::apply(&backend, spec).await.map_err(|error| failed(&error))?;
 
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
-        let origin = format!("http://{}", listener.local_addr()?);
-        let app = handlers::router().with_state(backend);
-        let serve = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
+        let listener = WireListener::bind(0, sockets).await?;
+        let origin = listener.origin()?;
+        let app: Router = handlers::router().with_state(backend);
+        let app = app.layer(from_fn_with_state(meddler, meddle));
+        let serve = axum::serve(listener, app.into_make_service_with_connect_info::<Wire>())
+            .with_graceful_shutdown(stop.cancelled_owned());
         tokio::spawn(async move { serve.await });
         let http = reqwest::Client::builder().tcp_nodelay(true).build()?;
         Ok(Self { http, origin })
@@ -98,7 +112,7 @@ impl Store {
         let url = format!("{}/v1/streams/{stream}/records{query}", self.origin);
         self.http
             .request(method, url)
-            .bearer_auth("ignored")
+            .bearer_auth(OWN_TOKEN)
             .header("s2-basin", BASIN)
             .header("s2-format", format)
     }

@@ -2,15 +2,17 @@
 
 use std::fmt;
 
-/// A key or token. `Debug` shows only what kind it is.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SecretKey(String);
+use zeroize::Zeroizing;
+
+/// A key or token. `Debug` shows only what kind it is, and the memory is wiped when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretKey(Zeroizing<String>);
 
 impl SecretKey {
     /// Wraps a key.
     #[must_use]
     pub fn new(key: impl Into<String>) -> Self {
-        Self(key.into())
+        Self(Zeroizing::new(key.into()))
     }
 
     /// The key itself.

@@ -12,7 +12,7 @@ mod repair;
 pub use file_urls::FileUrls;
 pub use policy::{HistoryHook, HistoryPolicy, last_user_message};
 
-use crate::wire::{ModelMessage, UiMessage};
+use crate::wire::{ModelMessage, ToolOutput, ToolPart, ToolResultPart, UiMessage};
 
 /// A conversation as models take it.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +20,8 @@ use crate::wire::{ModelMessage, UiMessage};
 pub struct Conversation {
     /// The messages. None is a system message; every call of a tool has its result.
     pub messages: Vec<ModelMessage>,
+    /// Ids of the calls that a human has just refused: the page is told before the answer begins.
+    pub denied: Vec<String>,
 }
 
 /// Why a history cannot be put to a model. `Display` is for clients: it says what is wrong where.
@@ -69,7 +71,20 @@ pub fn to_model_messages(messages: &[UiMessage]) -> Result<Conversation, History
     if messages.is_empty() {
         return Err(HistoryError::Empty);
     }
-    Ok(Conversation { messages })
+    let denied = denied_calls(&messages);
+    Ok(Conversation { messages, denied })
+}
+
+/// Calls whose refusal is the last that happened.
+fn denied_calls(messages: &[ModelMessage]) -> Vec<String> {
+    let Some(ModelMessage::Tool(tool)) = messages.last() else { return Vec::new() };
+    let denied = tool.content.iter().filter_map(|part| match part {
+        ToolPart::Result(ToolResultPart {
+            output: ToolOutput::ExecutionDenied { .. }, tool_call_id, ..
+        }) => Some(tool_call_id.clone()),
+        _ => None,
+    });
+    denied.collect()
 }
 
 #[cfg(test)]

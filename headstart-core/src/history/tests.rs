@@ -146,6 +146,24 @@ fn an_approved_tool_at_the_end_is_for_the_agent() {
     assert_eq!(to_model_messages(&messages), Err(HistoryError::NeedsAgent));
 }
 
+#[test]
+fn a_refusal_is_news_only_while_it_is_the_last_that_happened() {
+    let refused = || tool("approval-responded", json!({"approval": {"id": "p", "approved": false}}));
+    let denied = |parts: Value, more: Option<Value>| {
+        let message = json!({"id": "a", "role": "assistant", "parts": parts});
+        let messages = json!([message].into_iter().chain(more).collect::<Vec<_>>());
+        to_model_messages(&read(messages)).unwrap().denied
+    };
+    let question = json!({"id": "u", "role": "user", "parts": [{"type": "text", "text": "q"}]});
+    assert_eq!(denied(json!([refused()]), None), ["c"]);
+    assert!(denied(json!([refused()]), Some(question)).is_empty());
+    assert!(
+        denied(json!([refused(), {"type": "step-start"}, {"type": "text", "text": "x"}]), None).is_empty()
+    );
+    let known = tool("output-denied", json!({"approval": {"id": "p", "approved": false}}));
+    assert!(denied(json!([known]), None).is_empty());
+}
+
 fn part() -> impl Strategy<Value = Value> {
     let state = prop::sample::select(vec![
         "input-streaming",

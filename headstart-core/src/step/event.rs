@@ -66,6 +66,42 @@ pub enum StepEvent {
     },
 }
 
+impl StepEvent {
+    /// About how much a step grows by it, in bytes. What opens a block costs something even when empty: a
+    /// model may open them without end.
+    pub(super) fn size(&self) -> usize {
+        const BLOCK: usize = 64;
+        let of =
+            |metadata: &Option<ProviderMetadata>| metadata.as_ref().map_or(0, |json| json.as_str().len());
+        match self {
+            Self::Start | Self::Finish { .. } => 0,
+            Self::TextStart { id, provider_metadata } | Self::ReasoningStart { id, provider_metadata } => {
+                BLOCK + id.len() + of(provider_metadata)
+            }
+            Self::TextDelta { delta, provider_metadata, .. }
+            | Self::ReasoningDelta { delta, provider_metadata, .. } => delta.len() + of(provider_metadata),
+            Self::TextEnd { provider_metadata, .. } | Self::ReasoningEnd { provider_metadata, .. } => {
+                of(provider_metadata)
+            }
+            Self::ToolInputStart { id, tool_name, provider_metadata, .. } => {
+                BLOCK + id.len() + tool_name.len() + of(provider_metadata)
+            }
+            Self::ToolInputDelta { delta, .. } => delta.len(),
+            Self::ToolCall { id, tool_name, input, provider_metadata, .. } => {
+                BLOCK + id.len() + tool_name.len() + input.len() + of(provider_metadata)
+            }
+            Self::ToolResult { id, result, provider_metadata, .. } => {
+                BLOCK + id.len() + result.as_str().len() + of(provider_metadata)
+            }
+            Self::File { data, provider_metadata, .. }
+            | Self::ReasoningFile { data, provider_metadata, .. } => {
+                BLOCK + data.len() + of(provider_metadata)
+            }
+            Self::Source { url, provider_metadata, .. } => BLOCK + url.len() + of(provider_metadata),
+        }
+    }
+}
+
 /// Tokens used by a step; `None` where the provider does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {

@@ -4,7 +4,8 @@
 //! stream left open counts as said.
 
 use super::{
-    StepError, StepErrorKind, StepEvent, ToolSet, tool_error::unknown_tool, tool_input::check_tool_input,
+    ApprovalSecret, StepError, StepErrorKind, StepEvent, ToolSet, tool_error::unknown_tool,
+    tool_input::check_tool_input,
 };
 use crate::{
     turn_plan::random_id,
@@ -36,6 +37,7 @@ pub struct PendingCall {
 pub struct Recorder {
     message_id: String,
     tools: ToolSet,
+    approval_secret: Option<ApprovalSecret>,
     limit: usize,
     size: usize,
     step_started: bool,
@@ -80,6 +82,7 @@ impl Recorder {
         Self {
             message_id,
             tools: ToolSet::default(),
+            approval_secret: None,
             limit: DEFAULT_LIMIT,
             size: 0,
             step_started: false,
@@ -98,6 +101,13 @@ impl Recorder {
     #[must_use]
     pub fn with_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
+        self
+    }
+
+    /// The same for an agent that checks who made an approval request.
+    #[must_use]
+    pub fn with_approval_secret(mut self, secret: Option<ApprovalSecret>) -> Self {
+        self.approval_secret = secret;
         self
     }
 
@@ -120,6 +130,7 @@ impl Recorder {
         if self.is_closed {
             return Ok(());
         }
+        self.grow(event.size())?;
         match event {
             E::Start => {}
             E::Finish { reason, paused, .. } => self.finish = Some((reason, paused)),
@@ -132,12 +143,10 @@ impl Recorder {
             E::TextDelta { id, delta, provider_metadata } => {
                 // Without anything in it nobody misses it.
                 if !delta.is_empty() || provider_metadata.is_some() {
-                    self.grow(delta.len())?;
                     self.block_delta(Kind::Text, &id, delta, provider_metadata, out);
                 }
             }
             E::ReasoningDelta { id, delta, provider_metadata } => {
-                self.grow(delta.len())?;
                 self.block_delta(Kind::Reasoning, &id, delta, provider_metadata, out);
             }
             E::TextEnd { id, provider_metadata } => self.block_end(Kind::Text, &id, provider_metadata, out),
@@ -147,7 +156,7 @@ impl Recorder {
             E::ToolInputStart { id, tool_name, provider_executed, provider_metadata } => {
                 if !self.has_call(&id) && !self.inputs.contains(&id) {
                     let mut flags = self.flags(&tool_name, provider_executed, provider_metadata);
-                    if self.tools.get(&tool_name).is_none() {
+                    if !provider_executed && self.tools.get(&tool_name).is_none() {
                         flags.dynamic = Some(false);
                     }
                     self.inputs.push(id.clone());
@@ -156,22 +165,18 @@ impl Recorder {
             }
             E::ToolInputDelta { id, delta } => {
                 if self.inputs.contains(&id) && !self.has_call(&id) {
-                    self.grow(delta.len())?;
                     self.show(UiChunk::ToolInputDelta { tool_call_id: id, input_text_delta: delta }, out);
                 }
             }
             E::ToolCall { id, tool_name, input, provider_executed, provider_metadata } => {
-                self.grow(input.len())?;
                 if !self.has_call(&id) {
                     self.call(id, tool_name, &input, provider_executed, provider_metadata, out);
                 }
             }
             E::ToolResult { id, tool_name, result, is_error, provider_metadata } => {
-                self.grow(result.as_str().len())?;
                 self.result(id, tool_name, result, is_error, provider_metadata, out);
             }
             E::File { media_type, data, provider_metadata } => {
-                self.grow(data.len())?;
                 let url = format!("data:{media_type};base64,{data}");
                 let metadata = provider_metadata.clone();
                 self.show(
@@ -187,7 +192,6 @@ impl Recorder {
                 })));
             }
             E::ReasoningFile { media_type, data, provider_metadata } => {
-                self.grow(data.len())?;
                 let url = format!("data:{media_type};base64,{data}");
                 let metadata = provider_metadata.clone();
                 let chunk = UiChunk::ReasoningFile {
@@ -233,9 +237,13 @@ impl Recorder {
             && self.pending.iter().any(|call| call.needs_approval || call.client_side)
         {
             let asked = self.pending.iter().filter(|call| !call.client_side);
-            out.extend(asked.map(|call| UiChunk::ToolApprovalRequest {
-                approval_id: random_id(16),
-                tool_call_id: call.tool_call_id.clone(),
+            out.extend(asked.map(|call| {
+                let approval_id = random_id(16);
+                UiChunk::ToolApprovalRequest {
+                    signature: self.approval_signature(&approval_id, &call.tool_call_id),
+                    approval_id,
+                    tool_call_id: call.tool_call_id.clone(),
+                }
             }));
         }
         out.push(UiChunk::FinishStep);
@@ -270,6 +278,18 @@ impl Recorder {
     #[must_use]
     pub fn pending_calls(&self) -> &[PendingCall] {
         &self.pending
+    }
+
+    /// Proof that this call was asked about under this id, for agents that want one.
+    #[must_use]
+    pub fn approval_signature(&self, approval_id: &str, tool_call_id: &str) -> Option<String> {
+        let secret = self.approval_secret.as_ref()?;
+        self.parts.iter().find_map(|part| match part {
+            Part::Call { call, .. } if call.tool_call_id == tool_call_id => {
+                secret.sign(approval_id, tool_call_id, &call.tool_name, &call.input)
+            }
+            _ => None,
+        })
     }
 
     /// Was there a call that nobody can run?
@@ -442,7 +462,9 @@ impl Recorder {
         ToolFlags {
             provider_executed: provider_executed.then_some(true),
             provider_metadata,
-            dynamic: tool.is_none_or(|tool| tool.is_dynamic()).then_some(true),
+            // A provider's own tool needs no declaration, and all its chunks must be of one kind: a page
+            // makes two parts of a call that begins as one and becomes available as the other.
+            dynamic: tool.map_or(!provider_executed, |tool| tool.is_dynamic()).then_some(true),
             title: tool.and_then(|tool| tool.shown_title()).map(str::to_owned),
         }
     }
@@ -524,7 +546,7 @@ impl Recorder {
         if !self.has_call(&id) || self.has_result(&id) {
             return;
         }
-        let dynamic = self.tools.get(&tool_name).is_none_or(|tool| tool.is_dynamic()).then_some(true);
+        let dynamic = self.tools.get(&tool_name).is_some_and(|tool| tool.is_dynamic()).then_some(true);
         let (output, chunk) = if is_error {
             let error_text = result.to::<String>().unwrap_or_else(|_| result.as_str().to_owned());
             let chunk = UiChunk::ToolOutputError {

@@ -99,9 +99,9 @@ mod tests {
             (weather(), r#"{"city":"Paris","unit":"c","days":1}"#, r#"{"city":"Paris","days":1}"#),
             (weather(), r#"{"city":"Paris"}"#, r#"{"city":"Paris","days":3}"#),
             (
-                json!({"type": "array", "items": weather()}),
-                r#"[{"city":"a","x":1,"days":2}]"#,
-                r#"[{"city":"a","days":2}]"#,
+                json!({"type": "object", "properties": {"all": {"type": "array", "items": weather()}}}),
+                r#"{"all":[{"city":"a","x":1,"days":2}]}"#,
+                r#"{"all":[{"city":"a","days":2}]}"#,
             ),
             (
                 json!({"type": "object", "additionalProperties": weather()}),

@@ -37,6 +37,42 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// A tool whose input is read into a `T`: its schema is made of the type.
+    ///
+    /// The schema is draft-07 without references (but of a type that holds itself), and objects are closed
+    /// (`additionalProperties: false`), as the agent's own schemas are. Comments on fields become descriptions;
+    /// `#[serde(default)]` becomes a default, unless it is `null`.
+    ///
+    /// ```
+    /// use headstart_core::step::{Tool, ToolSet};
+    /// use schemars::JsonSchema;
+    ///
+    /// #[derive(JsonSchema)]
+    /// struct GetWeather {
+    ///     /// City, in English.
+    ///     city: String,
+    /// }
+    ///
+    /// let tool = Tool::of::<GetWeather>("getWeather", "Get the current weather for a city");
+    /// assert_eq!(
+    ///     tool.schema().to_value(),
+    ///     serde_json::json!({
+    ///         "type": "object",
+    ///         "properties": { "city": { "type": "string", "description": "City, in English." } },
+    ///         "required": ["city"],
+    ///         "additionalProperties": false,
+    ///     })
+    /// );
+    /// let tools = ToolSet::new([tool.needs_approval()])?;
+    /// # assert!(tools.get("getWeather").is_some_and(Tool::is_approval_needed));
+    /// # Ok::<(), headstart_core::step::ToolSetError>(())
+    /// ```
+    #[cfg(feature = "schemars")]
+    #[must_use]
+    pub fn of<T: schemars::JsonSchema>(name: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::with_raw_schema(name, description, super::tool_schema::schema_of::<T>())
+    }
+
     /// A tool that the agent runs. `schema` is JSON Schema (draft-07) of an object; unknown keys in an input
     /// are dropped where it says `additionalProperties: false`, as the agent's own schemas do.
     #[must_use]
@@ -166,7 +202,7 @@ pub enum ToolSetError {
     /// Two tools have one name.
     #[error("two tools are called {0:?}")]
     Duplicate(String),
-    /// A schema is no JSON Schema.
+    /// A schema is no JSON Schema, or not one of an object.
     #[error("the schema of tool {name:?} is not valid: {reason}")]
     Schema {
         /// The tool.
@@ -180,16 +216,19 @@ impl ToolSet {
     /// Tools in this order.
     ///
     /// # Errors
-    /// When two have one name, or a schema is not valid JSON Schema.
+    /// When two have one name, or a schema is not valid JSON Schema of an object.
     pub fn new(tools: impl IntoIterator<Item = Tool>) -> Result<Self, ToolSetError> {
         let mut set: Vec<Tool> = Vec::new();
         for mut tool in tools {
             if set.iter().any(|other| other.name == tool.name) {
                 return Err(ToolSetError::Duplicate(tool.name));
             }
-            let validator = jsonschema::draft7::new(&tool.schema.to_value()).map_err(|error| {
-                ToolSetError::Schema { name: tool.name.clone(), reason: error.to_string() }
-            })?;
+            let schema = tool.schema.to_value();
+            let fault = |reason: String| ToolSetError::Schema { name: tool.name.clone(), reason };
+            if schema.get("type").is_some_and(|kind| kind != "object") {
+                return Err(fault("the input of a tool is an object".to_owned()));
+            }
+            let validator = jsonschema::draft7::new(&schema).map_err(|error| fault(error.to_string()))?;
             tool.validator = Some(Arc::new(validator));
             set.push(tool);
         }

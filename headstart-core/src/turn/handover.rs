@@ -97,18 +97,12 @@ fn finished(recorder: &Recorder, reason: FinishReason, paused: bool) -> Decision
     }
     if !pending.is_empty() {
         // Some servers say `stop` although they want a tool: the call counts, not the word.
-        return decision(approve(recorder.messages(), pending), false);
+        return decision(approve(recorder, pending), false);
     }
-    if paused || reason == FinishReason::ToolCalls {
-        return decision(recorder.messages(), false);
-    }
-    if recorder.has_invalid_calls() {
-        // Cut off in the middle of a call's input: nothing there to run or to keep.
-        let said = recorder.final_messages();
-        let nothing = said.is_empty();
-        return decision(if nothing { no_op() } else { said }, !nothing);
-    }
-    decision(recorder.messages(), true)
+    // An invalid call has its error for a result, and the model is to be told. A final answer would not do: a
+    // page that sends results by itself would send that one for ever, to an agent that knows no such call.
+    let is_final = !paused && reason != FinishReason::ToolCalls && !recorder.has_invalid_calls();
+    decision(recorder.messages(), is_final)
 }
 
 fn failed(recorder: &Recorder, broken: BrokenAnswer) -> Decision {
@@ -131,7 +125,8 @@ fn failed(recorder: &Recorder, broken: BrokenAnswer) -> Decision {
 /// Adds what makes the agent run the pending calls: a request behind the parts of the message that made
 /// them, and one last tool message that approves them all. It must be the very last message: agents look
 /// only at the tail.
-fn approve(mut messages: Vec<ModelMessage>, pending: &[PendingCall]) -> Vec<ModelMessage> {
+fn approve(recorder: &Recorder, pending: &[PendingCall]) -> Vec<ModelMessage> {
+    let mut messages = recorder.messages();
     let mut approvals = Vec::new();
     for message in &mut messages {
         let ModelMessage::Assistant(assistant) = message else { continue };
@@ -151,12 +146,13 @@ fn approve(mut messages: Vec<ModelMessage>, pending: &[PendingCall]) -> Vec<Mode
             }));
             requests.push(AssistantPart::ApprovalRequest(ApprovalRequestPart {
                 r#type: ApprovalRequestType::Value,
+                signature: recorder.approval_signature(&approval_id, &call.tool_call_id),
                 approval_id,
                 tool_call_id: call.tool_call_id.clone(),
                 is_automatic: None,
                 reason: None,
+                // The input validates to itself: no agent needs what it was made from.
                 input_schema_input: None,
-                signature: None,
             }));
         }
         assistant.content.extend(requests);
@@ -170,7 +166,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::step::{StepEvent, Tool, ToolSet};
+    use crate::step::{ApprovalSecret, StepEvent, Tool, ToolSet};
 
     /// What is decided after these events, as JSON: `[partial, isFinal, closing, reportError]`.
     fn decided(events: Vec<StepEvent>, outcome: Outcome, broken: BrokenAnswer) -> Value {
@@ -240,16 +236,6 @@ mod tests {
                 Outcome::Stopped,
                 json!([said("a"), true, "Finish(Stop)", false]),
             ),
-            (
-                vec![text("a"), call("c", "plain", "{\"x", false)],
-                finished(FinishReason::Length),
-                json!([said("a"), true, "Finish(Length)", false]),
-            ),
-            (
-                vec![call("c", "plain", "{\"x", false)],
-                finished(FinishReason::Length),
-                json!([nothing(), false, "Finish(Length)", false]),
-            ),
         ] {
             assert_eq!(decided(events.clone(), outcome, keep), expected, "{events:?} {outcome:?}");
         }
@@ -269,6 +255,17 @@ mod tests {
     }
 
     #[test]
+    fn a_model_is_told_of_its_invalid_call_whatever_word_it_ended_with() {
+        for reason in [FinishReason::Stop, FinishReason::ToolCalls, FinishReason::Length] {
+            let events = vec![text("a"), call("c", "plain", "{\"x", false)];
+            let decided = decided(events, finished(reason), BrokenAnswer::default());
+            assert_eq!(decided[0][0]["content"][1]["toolCallId"], "c");
+            assert_eq!(decided[0][1]["content"][0]["output"]["type"], "error-text");
+            assert_eq!((&decided[1], decided[0].as_array().unwrap().len()), (&json!(false), 2));
+        }
+    }
+
+    #[test]
     fn nothing_that_a_human_has_to_decide_is_handed_over_approved() {
         for tool in ["asks", "page"] {
             let events = vec![call("c1", "plain", "{}", false), call("c2", tool, "{}", false)];
@@ -276,6 +273,32 @@ mod tests {
             assert_eq!(decided[1], true);
             assert!(!decided[0].to_string().contains("approval"), "{decided}");
         }
+    }
+
+    #[test]
+    fn where_agents_sign_requests_so_do_handover_and_page() {
+        let schema = json!({"type": "object"});
+        let tools = [Tool::new("plain", "", schema.clone()), Tool::new("asks", "", schema).needs_approval()];
+        let signed = |tool: &str| {
+            let mut recorder =
+                Recorder::new("m".into()).with_approval_secret(Some(ApprovalSecret::new("secret")));
+            recorder.set_tools(ToolSet::new(tools.clone()).unwrap());
+            recorder.event(call("c", tool, "{}", false), &mut Vec::new()).unwrap();
+            let mut chunks = Vec::new();
+            recorder.close(FinishReason::ToolCalls, &mut chunks);
+            let done = Outcome::Finished { reason: FinishReason::ToolCalls, paused: false };
+            (json!(decide(&recorder, done, BrokenAnswer::default()).partial), json!(chunks), recorder)
+        };
+        let (partial, chunks, recorder) = signed("plain");
+        let request = &partial[0]["content"][1];
+        let expected = recorder.approval_signature("handover-approval-1", "c").unwrap();
+        assert_eq!(request["signature"], json!(expected));
+        assert_eq!(chunks[0]["type"], "finish-step", "nobody is asked");
+
+        let (partial, chunks, recorder) = signed("asks");
+        assert_eq!(partial[0]["content"].as_array().unwrap().len(), 1, "nothing is approved");
+        let id = chunks[0]["approvalId"].as_str().unwrap();
+        assert_eq!(chunks[0]["signature"], json!(recorder.approval_signature(id, "c").unwrap()));
     }
 
     #[test]

@@ -22,12 +22,12 @@ use super::{
     giving::{self, Giving, Verdict},
     handover::{self, Closing, Decision, Outcome},
     ledger::Ledger,
-    mark::{Mark, input_kind},
+    mark::{self, Mark, input_kind},
     splice::{Seen, Splice},
     view::View,
 };
 use crate::{
-    sessions::{Appended, Opened, SessionsError},
+    sessions::{Appended, Opened, SessionsError, SessionsErrorKind},
     step::{Recorder, StepErrorKind, StepEvent},
     wire::{Control, InChunk, Json, ModelMessage, Record, RecordBody, Seq, UiChunk},
 };
@@ -44,9 +44,17 @@ pub(super) enum Session {
     Inspecting(bool),
     /// It exists, and an ordinary message continues it.
     Theirs,
-    /// Another process answers the same message; its turn is shown.
-    Followed,
+    /// Another process answers the same message; its turn is shown. Did it write when we wanted to take over?
+    Followed {
+        is_contested: bool,
+    },
     Failed,
+}
+
+impl Session {
+    fn is_contested(&self) -> bool {
+        matches!(self, Self::Followed { is_contested: true })
+    }
 }
 
 #[derive(Debug)]
@@ -108,7 +116,8 @@ impl Machine {
             Plan::Alone => (Session::None, Step::Running { last_event: None }),
         };
         let mut machine = Self {
-            recorder: Recorder::new(spec.message_id.clone()),
+            recorder: Recorder::new(spec.message_id.clone())
+                .with_approval_secret(spec.approval_secret.clone()),
             spec,
             now: Duration::ZERO,
             outputs: VecDeque::new(),
@@ -135,6 +144,8 @@ impl Machine {
         if machine.is_running() {
             let mut chunks = Vec::new();
             machine.recorder.start(&mut chunks);
+            let denied = std::mem::take(&mut machine.spec.denied);
+            chunks.extend(denied.into_iter().map(|tool_call_id| UiChunk::ToolOutputDenied { tool_call_id }));
             machine.emit(&chunks);
         }
         machine
@@ -164,6 +175,7 @@ impl Machine {
             Input::ViewLost(loss) => self.view_lost(loss),
             Input::StopRequested => self.stop(),
             Input::Replaced => self.replaced(),
+            Input::TookOver(result) => self.took_over(result),
             Input::Yield => self.give_way(),
             Input::Tick => {}
         }
@@ -224,12 +236,10 @@ impl Machine {
         let kinds: Vec<String> = input.iter().filter_map(input_kind).collect();
         let has = |kind: &str| kinds.iter().any(|found| found == kind);
         match self.session {
-            // Its leader fell silent and left the run waiting: the agent takes the turn.
-            Session::Followed if !has("handover") && !has("message") => {
-                self.give_handover(handover::no_op(), None, false);
-            }
+            // Its leader fell silent and left the run waiting.
+            Session::Followed { .. } if !has("handover") && !has("message") => self.take_over(output),
             Session::Inspecting(true) if !has("message") => {
-                self.session = Session::Followed;
+                self.session = Session::Followed { is_contested: false };
                 self.splice = Some(Splice::new(None, None));
                 self.agent_by = Some(self.now + self.spec.deadlines.follow_idle);
                 self.subscribe();
@@ -247,6 +257,43 @@ impl Machine {
                 self.give_message();
             }
             _ => {}
+        }
+    }
+
+    /// The agent takes the turn from its beginning. What the leader left on the stream is withdrawn first, by a
+    /// record that is written only if the stream ends where it was seen to end: a leader that is alive after all
+    /// has either written by then, and keeps the turn, or finds that record in its way, and falls silent.
+    fn take_over(&mut self, output: &[Record]) {
+        if !matches!(self.giving, Giving::Nothing) {
+            return;
+        }
+        let id = mark::takeover_id(&self.spec.nonce);
+        if output.iter().any(|record| matches!(&record.body, RecordBody::Data { id: own, .. } if *own == id))
+        {
+            // Written, and only the answer was lost.
+            return self.give_handover(handover::no_op(), None, false);
+        }
+        if std::mem::replace(&mut self.session, Session::Followed { is_contested: false }).is_contested() {
+            self.agent_by = Some(self.now + self.spec.deadlines.follow_idle);
+            return;
+        }
+        let chunk = UiChunk::ResetStep.to_json();
+        let body = Bytes::from(format!(r#"{{"data":{chunk},"id":"{id}"}}"#));
+        let at = output.last().map_or(0, |record| record.seq + 1);
+        self.outputs.push_back(Output::TakeOver { body, at });
+    }
+
+    fn took_over(&mut self, result: Result<(), SessionsError>) {
+        if !matches!((&self.session, &self.giving), (Session::Followed { .. }, Giving::Nothing)) {
+            return;
+        }
+        match result {
+            Err(error) if error.kind() == SessionsErrorKind::Conflict => {
+                self.session = Session::Followed { is_contested: true };
+                self.outputs.push_back(Output::Inspect);
+            }
+            // A text that is there twice is a lesser evil than a message that nobody answers.
+            Ok(()) | Err(_) => self.give_handover(handover::no_op(), None, false),
         }
     }
 
@@ -323,7 +370,7 @@ impl Machine {
             return;
         }
         self.drop_step();
-        self.giving = Giving::Lost;
+        self.session = Session::Followed { is_contested: true };
         self.view.close(Ending::Reset, &mut self.outputs);
     }
 
@@ -423,7 +470,7 @@ impl Machine {
         }
         let seen = splice.record(record);
         let idle = match self.session {
-            Session::Followed => self.spec.deadlines.follow_idle,
+            Session::Followed { .. } => self.spec.deadlines.follow_idle,
             _ => self.spec.deadlines.agent_idle,
         };
         match seen {
@@ -544,7 +591,7 @@ impl Machine {
     fn is_given(&self) -> bool {
         match (&self.giving, &self.session) {
             (Giving::Nothing, Session::None) => matches!(self.step, Step::HandedOver),
-            (Giving::Nothing, Session::Failed | Session::Followed) => true,
+            (Giving::Nothing, Session::Failed | Session::Followed { .. }) => true,
             (giving, _) => giving.is_settled(),
         }
     }

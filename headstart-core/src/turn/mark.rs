@@ -23,6 +23,18 @@ impl Mark {
     }
 }
 
+/// Id of the record by which a turn takes over from a process that fell silent.
+pub(super) fn takeover_id(nonce: &str) -> String {
+    format!("{nonce}{TAKEOVER}")
+}
+
+/// Has a process taken over here?
+pub(super) fn is_takeover(record: &Record) -> bool {
+    matches!(&record.body, RecordBody::Data { id, .. } if id.ends_with(TAKEOVER))
+}
+
+const TAKEOVER: &str = "-takeover";
+
 /// The kind of an input on `session.in`, where data is a JSON text in a string.
 pub(super) fn input_kind(record: &Record) -> Option<String> {
     #[derive(Deserialize)]

@@ -16,7 +16,7 @@ use crate::{
 
 pub(crate) enum Opening {
     /// Asks the platform, and tells those who follow.
-    Create(Create),
+    Create(Box<Create>),
     /// Learns from the leader of the chat's first turn.
     Join(watch::Receiver<Joined>),
     /// There is no platform in this turn.

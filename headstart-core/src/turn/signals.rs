@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{BrokenAnswer, Deadlines, Ending, OnDisconnect, Refusal, ViewLoss};
 use crate::{
     sessions::{Appended, Opened, SessionsError, Written},
-    step::{StepError, StepEvent, ToolSet},
+    step::{ApprovalSecret, StepError, StepEvent, ToolSet},
     wire::{InChunk, Record, Seq},
 };
 
@@ -25,12 +25,16 @@ pub struct TurnSpec {
     pub message: InChunk,
     /// Makes that input idempotent: two processes that are posted the same message send it once.
     pub message_part_id: String,
+    /// Ids of the calls that a human has just refused.
+    pub denied: Vec<String>,
     /// See [`Deadlines`].
     pub deadlines: Deadlines,
     /// See [`BrokenAnswer`].
     pub broken_answer: BrokenAnswer,
     /// See [`OnDisconnect`].
     pub on_disconnect: OnDisconnect,
+    /// See [`ApprovalSecret`].
+    pub approval_secret: Option<ApprovalSecret>,
 }
 
 impl TurnSpec {
@@ -44,9 +48,11 @@ impl TurnSpec {
             nonce,
             user_message_id,
             message,
+            denied: Vec::new(),
             deadlines: Deadlines::default(),
             broken_answer: BrokenAnswer::default(),
             on_disconnect: OnDisconnect::default(),
+            approval_secret: None,
         }
     }
 }
@@ -102,6 +108,8 @@ pub enum Input {
     StopRequested,
     /// Another process took this one for dead and answers in its place.
     Replaced,
+    /// The answer to [`Output::TakeOver`].
+    TookOver(Result<(), SessionsError>),
     /// This server is about to stop.
     Yield,
     /// Time has passed.
@@ -135,6 +143,13 @@ pub enum Output {
     },
     /// Read both streams of the session as they are.
     Inspect,
+    /// Write this to `session.out`, the body of a record, if the stream ends before this position.
+    TakeOver {
+        /// The record.
+        body: Bytes,
+        /// Where it has to be: behind the last record that was read.
+        at: Seq,
+    },
     /// Read `session.out` from behind this position.
     Subscribe(Option<Seq>),
     /// Look for a stop on `session.in` from now on.

@@ -17,7 +17,10 @@ use futures_util::{
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::warn;
 
-use super::{Input, mark::input_kind};
+use super::{
+    Input,
+    mark::{input_kind, is_takeover},
+};
 use crate::{
     rt::Runtime,
     sessions::{
@@ -128,8 +131,14 @@ impl Tee {
         Ok(Batch::Written(written))
     }
 
-    /// Is there a handover behind our noop? Ours is only sent when nothing is left to write.
+    /// Has somebody taken over on the stream, or is there a handover behind our noop? Ours is only sent when
+    /// nothing is left to write.
     async fn is_replaced(&mut self) -> Result<bool, SessionsError> {
+        let behind = self.expected.checked_sub(1);
+        let written = self.sessions.records(&self.chat, Channel::Out, behind).await?;
+        if written.iter().any(is_takeover) {
+            return Ok(true);
+        }
         let records = self.sessions.records(&self.chat, Channel::In, None).await?;
         let is_noop = |body: &RecordBody| matches!(body, RecordBody::Data { id, .. } if *id == self.noop);
         Ok(records

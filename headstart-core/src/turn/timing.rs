@@ -90,7 +90,7 @@ impl Machine {
         self.agent_by = None;
         if self.is_final {
             self.complete();
-        } else if matches!((&self.session, &self.giving), (Session::Followed, Giving::Nothing)) {
+        } else if matches!((&self.session, &self.giving), (Session::Followed { .. }, Giving::Nothing)) {
             self.agent_by = Some(self.now + self.spec.deadlines.agent_first);
             self.outputs.push_back(Output::Inspect);
         } else {

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
@@ -46,9 +47,31 @@ pub enum ChatIdError {
     /// The platform keeps this form for itself.
     #[error("chatId has a form that is reserved for the platform")]
     Reserved,
+    /// The system gives no random bytes to [mint](ChatId::mint) one from.
+    #[error("there is no source of randomness")]
+    NoRandomness,
 }
 
 impl ChatId {
+    /// A new id that nobody can guess: the prefix, then 22 characters of base64url (128 random bits). With the
+    /// owner as the prefix, [`Grant::owner_prefix`](crate::Grant::owner_prefix) checks it without a table.
+    ///
+    /// # Errors
+    /// [`ChatIdError`] when the prefix makes no sound id, or the system gives no random bytes.
+    ///
+    /// ```
+    /// use headstart_core::wire::ChatId;
+    ///
+    /// let id = ChatId::mint("user-7:")?;
+    /// assert!(id.as_str().starts_with("user-7:") && id.as_str().len() == 29);
+    /// # Ok::<(), headstart_core::wire::ChatIdError>(())
+    /// ```
+    pub fn mint(prefix: &str) -> Result<Self, ChatIdError> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|_| ChatIdError::NoRandomness)?;
+        format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random)).parse()
+    }
+
     /// The id as it is.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -90,7 +90,12 @@ pub enum UiChunk {
         title: Option<String>,
     },
     /// Somebody has to approve a call.
-    ToolApprovalRequest { approval_id: String, tool_call_id: String },
+    ToolApprovalRequest {
+        approval_id: String,
+        tool_call_id: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
+    },
     /// A tool gave a result.
     ToolOutputAvailable {
         tool_call_id: String,

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+mod takeover;
 mod world;
 
 use headstart_core::turn::{self, OnDisconnect};
