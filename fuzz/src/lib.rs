@@ -30,18 +30,29 @@ pub fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.split_at(sum % (bytes.len() + 1))
 }
 
+/// What has no id of its own may get a random one: sixteen hexadecimal digits.
+fn without_random(events: &[StepEvent]) -> String {
+    let text = format!("{events:?}");
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let run = rest.find(|letter: char| !letter.is_ascii_hexdigit()).unwrap_or(rest.len());
+        let (digits, behind) = rest.split_at(run);
+        masked.push_str(if run == 16 { "*" } else { digits });
+        let next = behind.chars().next().map_or(0, char::len_utf8);
+        masked.push_str(&behind[..next]);
+        rest = &behind[next..];
+    }
+    masked
+}
+
 /// No bytes make a decoder panic; how they are split changes nothing; and the recorder takes whatever comes out.
 pub fn split_and_record(api: Api, bytes: &[u8]) {
     let (left, right) = split(bytes);
     let (events, ended) = decode(api, &[bytes]);
-    // What has no id of its own gets a random one, unless the answer has a name.
-    let is_named = !format!("{events:?}").contains("call-") && !format!("{events:?}").contains("source-");
     let (split_events, split_ended) = decode(api, &[left, right]);
-    assert_eq!(events.len(), split_events.len());
     assert_eq!(ended, split_ended);
-    if is_named {
-        assert_eq!(format!("{events:?}"), format!("{split_events:?}"));
-    }
+    assert_eq!(without_random(&events), without_random(&split_events));
     let mut recorder = Recorder::new("message".to_owned());
     let mut chunks = Vec::new();
     for event in events {
