@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 #![cfg(all(feature = "anthropic", feature = "gemini", feature = "openai"))]
 
+mod again;
 mod options;
 mod parts;
 mod sent;
