@@ -48,6 +48,7 @@ impl File {
         Ok(Self { media_type, source })
     }
 
+    #[cfg(any(feature = "anthropic", feature = "openai"))]
     pub(crate) fn is_image(&self) -> bool {
         self.media_type.starts_with("image/")
     }
@@ -56,6 +57,7 @@ impl File {
     ///
     /// # Errors
     /// When the provider has the file; then it has no address.
+    #[cfg(feature = "openai")]
     pub(crate) fn into_url(self) -> Result<String, StepError> {
         match self.source {
             Source::Url(url) => Ok(url),
