@@ -180,17 +180,19 @@ impl Decoder {
             }
             _ => {
                 let Some(tool) = server_tools::read(&item) else { return };
-                let id = item.id;
-                let provider_metadata = metadata(RESPONSES, &json!({ "itemId": id }));
+                // The result alone names the item, by its call's id: agents name what either of them names.
+                let is_mcp = item.r#type == "mcp_call";
+                let provider_metadata =
+                    is_mcp.then(|| metadata(RESPONSES, &json!({ "itemId": item.id }))).flatten();
                 out.push_back(StepEvent::ToolCall {
-                    id: id.clone(),
+                    id: item.id.clone(),
                     tool_name: tool.name.clone(),
                     input: tool.input,
                     provider_executed: true,
-                    provider_metadata: provider_metadata.clone(),
+                    provider_metadata: None,
                 });
                 out.push_back(StepEvent::ToolResult {
-                    id,
+                    id: item.id,
                     tool_name: tool.name,
                     result: tool.result,
                     is_error: tool.is_error,

@@ -3,7 +3,8 @@
 use headstart_core::{
     step::{StepError, StepRequest, ToolChoice},
     wire::{
-        AssistantPart, FilePart, Json, ModelMessage, ReasoningPart, TextPart, ToolOutput, ToolPart, UserPart,
+        AssistantPart, FilePart, Json, ModelMessage, ReasoningPart, TextPart, ToolOutput, ToolPart,
+        ToolResultPart, UserPart,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use super::{
     RESPONSES,
     chat_encode::{FileOptions, ToolOptions, output},
     models::is_reasoning,
+    server_tools,
 };
 use crate::{
     extras::Extras,
@@ -205,21 +207,31 @@ impl Input {
             match part {
                 AssistantPart::Text(text) => self.text(text, !self.reasons || has_thoughts),
                 AssistantPart::Reasoning(reasoning) => has_thoughts |= self.reasoning(reasoning),
-                AssistantPart::ToolCall(call) if call.provider_executed == Some(true) => {
-                    let options: PartOptions = options::lenient(call.provider_options.as_ref(), RESPONSES);
-                    // Call and result are one item, which only the provider can give again.
-                    if let (Some(id), true) = (options.item_id, self.is_stored) {
-                        self.name(id);
-                    }
-                }
+                AssistantPart::ToolCall(call) if call.provider_executed == Some(true) => {}
                 AssistantPart::ToolCall(call) => self.items.push(json!({
                     "type": "function_call",
                     "call_id": call.tool_call_id,
                     "name": call.tool_name,
                     "arguments": call.input.as_str(),
                 })),
+                AssistantPart::ToolResult(result) => self.server_tool(result),
                 _ => {}
             }
+        }
+    }
+
+    /// Call and result are one item.
+    fn server_tool(&mut self, result: &ToolResultPart) {
+        let options: PartOptions = options::lenient(result.provider_options.as_ref(), RESPONSES);
+        let id = options.item_id.unwrap_or_else(|| result.tool_call_id.clone());
+        // Another provider's is unknown there.
+        if !server_tools::is_item(&id) {
+            return;
+        }
+        if self.is_stored {
+            self.name(id);
+        } else if let ToolOutput::Json { value } = &result.output {
+            self.items.extend(server_tools::on_wire(&id, &result.tool_name, value));
         }
     }
 

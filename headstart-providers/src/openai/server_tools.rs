@@ -96,3 +96,26 @@ fn searched(action: &Value) -> Value {
         _ => json!({}),
     }
 }
+
+/// Does this id name an item of one of these tools?
+pub(super) fn is_item(id: &str) -> bool {
+    ["ws_", "fs_", "ci_", "ig_", "mcp_"].iter().any(|kind| id.starts_with(kind))
+}
+
+/// The whole item of a result; only that of a search can be given back.
+pub(super) fn on_wire(id: &str, tool_name: &str, result: &Json) -> Option<Value> {
+    if tool_name != "web_search" {
+        return None;
+    }
+    let result = result.to_value();
+    let mut action = result.get("action")?.clone();
+    match action["type"].as_str()? {
+        "openPage" => action["type"] = json!("open_page"),
+        "findInPage" => action["type"] = json!("find_in_page"),
+        _ => {}
+    }
+    if let Some(sources) = result.get("sources") {
+        action["sources"] = sources.clone();
+    }
+    Some(json!({ "type": "web_search_call", "id": id, "status": "completed", "action": action }))
+}

@@ -197,6 +197,16 @@ async fn items_of_openai_come_back_by_name_or_whole() {
             ]),
         ),
         (
+            include_str!("../fixtures/openai-responses/web-search.sse"),
+            json!({"openai": {"store": false}}),
+            json!([
+                {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {
+                    "type": "search", "query": "weather", "sources": [{"type": "url", "url": "https://a.example/"}],
+                }},
+                {"role": "assistant", "content": [{"type": "output_text", "text": "It rains."}], "phase": "final_answer"},
+            ]),
+        ),
+        (
             include_str!("../fixtures/openai-responses/server-tools.sse"),
             json!({}),
             json!([
