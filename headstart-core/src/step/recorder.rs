@@ -602,3 +602,17 @@ impl Recorder {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_without_end_are_too_much() {
+        let mut recorder = Recorder::new("m".into()).with_limit(10_000);
+        let blocks = (0..1000).map(|n| StepEvent::TextStart { id: n.to_string(), provider_metadata: None });
+        let mut chunks = Vec::new();
+        let mut results = blocks.map(|event| recorder.event(event, &mut chunks));
+        assert!(results.any(|result| result.is_err()));
+    }
+}
