@@ -18,7 +18,7 @@ export class Runs {
     const run = this.#spare;
     this.#spare = new Run();
     const { chatId } = message.run.payload;
-    this.#byChat.set(chatId, [...(this.#byChat.get(chatId) ?? []), run]);
+    this.#byChat.set(chatId, [...this.of(chatId), run]);
     response.once("close", () => run.stop());
     const error = await run.execute(message);
     response.statusCode = error ? 500 : 200;
@@ -27,14 +27,14 @@ export class Runs {
 
   /** What the runs of a chat have noted so far. */
   async notes(chatId, type) {
-    const runs = this.#byChat.get(chatId) ?? [];
+    const runs = this.of(chatId);
     await Promise.all(runs.map((run) => run.sync()));
     return runs.flatMap((run) => run.notes).filter((note) => note.type === type);
   }
 
-  /** The ids of a chat's runs. */
+  /** A chat's runs, the first one first. */
   of(chatId) {
-    return (this.#byChat.get(chatId) ?? []).map((run) => run.id);
+    return this.#byChat.get(chatId) ?? [];
   }
 
   async stop() {
@@ -44,10 +44,10 @@ export class Runs {
 
 class Run {
   notes = [];
-  id = undefined;
+  id;
+  isOver = false;
   #thread = new Worker(script, { env: { PATH: process.env.PATH }, stdout: !isLoud, stderr: !isLoud });
   #synced = new Map();
-  #isOver = false;
   #ended;
   constructor() {
     this.#thread.on("message", (message) => {
@@ -60,7 +60,7 @@ class Run {
       this.#thread.on("exit", () => end("the run was cancelled"));
     });
     this.#thread.on("exit", () => {
-      this.#isOver = true;
+      this.isOver = true;
       for (const synced of this.#synced.values()) synced();
     });
   }
@@ -71,7 +71,7 @@ class Run {
   }
   /** Waits until everything that was noted has arrived. */
   sync() {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     const id = this.#synced.size;
     return new Promise((resolve) => {
       this.#synced.set(id, resolve);
