@@ -145,6 +145,20 @@ describe("answers that go on", () => {
     await secondTurn(page);
   }));
 
+  test("a tool of the provider before a call reaches the next model call", () => {
+    const sources = [{ url: "https://example.com/" }];
+    return world.visit("agent", [...ownCall("s", "web_search", { query: "x" }, sources), call("w", "getWeather", paris)], async (page) => {
+      await firstTurn(page);
+      assert.deepEqual(page.tools().s.output, sources);
+      const [step2] = await page.prompts();
+      const [asked, found] = said(step2);
+      assert.deepEqual([asked.type, asked.toolCallId, asked.input, asked.providerExecuted], ["tool-call", "s", { query: "x" }, true]);
+      assert.deepEqual([found.type, found.toolCallId, found.output], ["tool-result", "s", { type: "json", value: sources }]);
+      assert.deepEqual(await page.executed(), ["getWeather(w)"]);
+      await secondTurn(page);
+    });
+  });
+
   test("several calls run side by side, each once, and keep their order", () => {
     const step = [call("a", "getWeather", paris), call("b", "search", { query: "x" }), call("c", "getWeather", { city: "Rome", unit: "f" })];
     return world.visit("agent", step, async (page) => {
