@@ -53,9 +53,18 @@ class World {
       await use(page);
     } finally {
       page.close();
-      await this.cancelRuns(chatId);
+      await this.#endRuns(chatId);
     }
   }
+  /** Asks the chat's run to end, so that its thread is free for another one. */
+  async #endRuns(chatId) {
+    const payload = { trigger: "close", chatId };
+    const open = this.runs.of(chatId).filter((run) => !run.isOver);
+    if (open.length > 0) await this.#call("POST", `/realtime/v1/sessions/${chatId}/in/append`, { kind: "message", payload });
+    await Promise.race([Promise.all(open.map((run) => run.ended)), sleep(1000, undefined, { ref: false })]);
+    await this.cancelRuns(chatId);
+  }
+
   /** Cancels what runs for a chat, as the platform's dashboard would. */
   async cancelRuns(chatId) {
     const open = this.runs.of(chatId).filter((run) => !run.isOver);
@@ -75,8 +84,9 @@ class World {
     throw new Error(`the agent did not store ${messages} messages, but ${JSON.stringify(snapshot)}`);
   }
 
-  async #call(method, path) {
-    const response = await fetch(this.platform + path, { method, headers: { authorization: `Bearer ${this.secretKey}` } });
+  async #call(method, path, body) {
+    const headers = { authorization: `Bearer ${this.secretKey}` };
+    const response = await fetch(this.platform + path, { method, headers, body: body && JSON.stringify(body) });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);
     return response.json();
   }
