@@ -305,13 +305,12 @@ impl Recorder {
         self.build(|_| true)
     }
 
-    /// The same without calls that have no result of their own: what may stand as a whole answer.
+    /// The same without calls that have no result of their own: what may stand as a whole answer. The error
+    /// of an invalid call is one.
     #[must_use]
     pub fn final_messages(&self) -> Vec<ModelMessage> {
         self.build(|part| match part {
-            Part::Call { call, .. } => {
-                call.provider_executed == Some(true) && self.has_result(&call.tool_call_id)
-            }
+            Part::Call { call, error } => error.is_some() || self.has_result(&call.tool_call_id),
             _ => true,
         })
     }
