@@ -20,6 +20,8 @@ before(async () => {
     format: "iife",
     platform: "browser",
     write: false,
+    // What the packages import on a server only.
+    external: ["node:*"],
     define: { "process.env.NODE_ENV": '"production"' },
     logLevel: "error",
   });
