@@ -14,11 +14,12 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use headstart_dev::{DevEventKind, DevPlatform, Endpoint, Fault, FaultRule, Injected};
+use headstart_dev::{DevPlatform, Endpoint, Fault, FaultRule, Injected};
 use headstart_test_faults::{
+    fate::Fate,
     model::Order,
     page::{self, Answer, End, Shown},
-    platform::{self, happened, inputs, remembered, shown},
+    platform::{self, inputs},
     server::{Config, Server},
     wait::{until, within},
 };
@@ -269,42 +270,17 @@ impl Cell {
         faults: (Injected, Option<Injected>),
     ) -> Verdict {
         let order = self.order();
-        let is_created = platform.conversation(chat).await.is_some();
-        if let (Seen::Refused(status), false) = (&seen, is_created) {
-            assert!(inputs(platform, chat).await.is_empty());
-            return Verdict::Refused(*status);
-        }
-        let given = inputs(platform, chat).await;
-        assert!(given.len() <= 1, "inputs: {given:?}");
-        if !given.is_empty() {
-            let is_answered = until(Duration::from_secs(10), || async {
-                happened(platform, chat, DevEventKind::TurnComplete) > 0
-            });
-            assert!(is_answered.await, "the agent does not answer");
-            assert!(happened(platform, chat, DevEventKind::TurnComplete) == 1);
-            assert!(happened(platform, chat, DevEventKind::ToolStarted) <= 1, "the tool ran twice");
-        }
-        let kept = shown(platform, chat).await;
-        let is_kept = kept.is_complete && kept.orphans == 0 && order.is_whole(&kept.text());
-        // Whatever is there is not there twice.
-        assert!(
-            is_kept || kept.text().is_empty() || order.whole().contains(&kept.text()),
-            "on the stream: {:?}",
-            kept.text()
-        );
         assert!(server.calls.finished() <= 1);
-        let is_remembered = order.is_whole(&remembered(platform, chat).await);
-        match seen {
-            Seen::Response(shown, End::Clean) => {
-                assert!(is_remembered && (shown.errors, shown.orphans) == (0, 0));
-                return Verdict::Whole { is_kept };
+        match (Fate::of(platform, chat, order).await, &seen) {
+            (Fate::NoSession, Seen::Refused(status)) => return Verdict::Refused(*status),
+            (fate @ (Fate::Kept | Fate::Remembered), Seen::Response(shown, End::Clean)) => {
+                assert_eq!((shown.errors, shown.orphans), (0, 0));
+                return Verdict::Whole { is_kept: fate == Fate::Kept };
             }
-            _ if is_kept => {
-                assert!(is_remembered);
-                return Verdict::Resumed;
-            }
-            _ if is_remembered => return Verdict::Remembered,
-            _ => {}
+            (Fate::Kept, _) => return Verdict::Resumed,
+            (Fate::Remembered, _) => return Verdict::Remembered,
+            (Fate::Waiting, Seen::Refused(_) | Seen::Part | Seen::Response(_, End::Cut)) => {}
+            (fate, _) => panic!("{fate:?}, and the page was told otherwise"),
         }
         // The page has seen an error or a cut, and the agent waits: the same message again must do.
         drop(faults);
