@@ -1,65 +1,173 @@
 //! Head start for actix-web: the first turn of an AI chat as a route.
 //!
 //! ```
-//! use actix_web::{App, web};
+//! use actix_web::{App, HttpServer};
 //! use headstart_core::HeadStart;
 //!
-//! fn configure(head_start: HeadStart) -> impl Fn(&mut web::ServiceConfig) + Clone {
-//!     move |config| {
-//!         config.service(web::resource("/api/chat").route(headstart_actix::post(head_start.clone())));
-//!     }
+//! async fn serve(head_start: HeadStart) -> std::io::Result<()> {
+//!     HttpServer::new(move || {
+//!         App::new().service(headstart_actix::resource("/api/chat", head_start.clone()))
+//!     })
+//!     .h1_allow_half_closed(false)
+//!     .bind(("127.0.0.1", 8080))?
+//!     .run()
+//!     .await
+//! }
+//! ```
+//!
+//! [`resource`] goes into an app or a [`scope`](actix_web::web::scope), [`post`] into a resource of your own, and
+//! [`handle`] into a handler of your own, with the [`HeadStart`] in
+//! [`web::Data`](actix_web::web::Data).
+//!
+//! # The user
+//!
+//! [`post_with`] runs an extractor first, answers with its error if there is one, and puts what it gave into the
+//! extensions that `authorize` and `run` see. What a middleware left for handlers comes as
+//! [`web::ReqData`](actix_web::web::ReqData), state as `web::Data`, several as a tuple.
+//!
+//! ```
+//! use actix_web::{HttpMessage, Resource, web};
+//! use headstart_core::{AuthorizeRequest, Denied, Grant, HeadStart};
+//!
+//! #[derive(Clone)]
+//! struct User {
+//!     name: String,
+//! }
+//!
+//! // For `HeadStart::builder(…).authorize(own_chats)`.
+//! async fn own_chats(request: AuthorizeRequest) -> Result<Grant, Denied> {
+//!     let user = request.extensions().get::<User>().ok_or(Denied::Unauthenticated)?;
+//!     Ok(Grant::new().owner_prefix(format!("{}:", user.name)))
+//! }
+//!
+//! # impl actix_web::FromRequest for User {
+//! #     type Error = actix_web::Error;
+//! #     type Future = std::future::Ready<Result<Self, Self::Error>>;
+//! #     fn from_request(request: &actix_web::HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+//! #         let user = request.extensions().get::<User>().cloned();
+//! #         std::future::ready(user.ok_or_else(|| actix_web::error::ErrorUnauthorized("sign in first")))
+//! #     }
+//! # }
+//! #
+//! fn chat(head_start: HeadStart) -> Resource {
+//!     web::resource("/api/chat").route(headstart_actix::post_with::<User>(head_start))
 //! }
 //! ```
 //!
 //! # Workers
 //!
-//! Each actix worker is a runtime of its own and ends with the server, while a turn outlives its request.
-//! Under `#[actix_web::main]` or `#[tokio::main]` give the builder the main runtime, so that turns run
-//! there: `.runtime(TokioRuntime::with_handle(tokio::runtime::Handle::current()))`.
+//! Each worker of actix is a runtime of its own and ends with the server, while a turn outlives its request.
+//! Build the [`HeadStart`] outside of the factory, in `#[actix_web::main]` or `#[tokio::main]`: turns then run
+//! on the main runtime, there is one handler to drain, and its limits count for all workers together.
 //!
 //! # Disconnects
 //!
-//! actix notices that a browser is gone when it writes: the comments that head start sends into silence are
-//! also its probes. `HttpServer::h1_allow_half_closed(false)` makes it notice at once.
+//! actix notices that a browser is gone when it writes: the comments that head start sends into silence
+//! ([`keep_alive`](headstart_core::HeadStartBuilder::keep_alive)) are also its probes, and it takes two of them.
+//! `HttpServer::h1_allow_half_closed(false)` makes it notice at once over HTTP/1. Nothing is lost either way
+//! unless [`OnDisconnect`](headstart_core::OnDisconnect) says so.
+//!
+//! # Compression
+//!
+//! `middleware::Compress` leaves responses alone that say what their encoding is, as those of head start do: no
+//! chunk is held back.
+//!
+//! # Shutdown
+//!
+//! The server waits for open responses, for `shutdown_timeout` at most (30 s by default), and a turn may last
+//! for minutes. Let it drain beside the server, and wait for both:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use headstart_core::HeadStart;
+//!
+//! # async fn serve(server: actix_web::dev::Server, head_start: HeadStart) -> std::io::Result<()> {
+//! let drained = actix_web::rt::spawn(async move {
+//!     drop(actix_web::rt::signal::ctrl_c().await);
+//!     head_start.drain(Duration::from_secs(25)).await
+//! });
+//! server.await?;
+//! drop(drained.await);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | Feature | Default | Adds |
+//! |---|---|---|
+//! | `cors` | no | `cors`: an `actix_cors` middleware for pages on another origin |
 
 mod body;
+mod convert;
+#[cfg(feature = "cors")]
+mod cors;
+mod session_routes;
 
-use actix_web::{HttpRequest, HttpResponse, Route, http::StatusCode, web};
-use futures_util::StreamExt;
-use headstart_core::HeadStart;
-use http_body::Frame;
-use http_body_util::StreamBody;
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse, Resource, Route,
+    web::{self, Payload},
+};
+use headstart_core::{HeadStart, Problem, http::ProblemKind};
+use http::Extensions;
+
+#[cfg(feature = "cors")]
+pub use cors::cors;
+pub use headstart_core::http::exposed_headers;
+pub use session_routes::{session_routes, session_routes_with};
+
+/// The handler as a resource at this path.
+pub fn resource(path: &str, head_start: HeadStart) -> Resource {
+    web::resource(path).route(post(head_start))
+}
 
 /// A route that answers the first message of chats. Other methods than POST get a 405 problem.
 pub fn post(head_start: HeadStart) -> Route {
-    web::route().to(move |request: HttpRequest, payload: web::Payload| {
+    web::route().to(move |request: HttpRequest, payload: Payload| {
         let head_start = head_start.clone();
-        async move { answer(head_start, &request, payload).await }
+        async move { handle(&head_start, &request, payload).await }
     })
 }
 
-async fn answer(head_start: HeadStart, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
-    let Some(parts) = head(request) else {
-        return HttpResponse::new(StatusCode::BAD_REQUEST);
-    };
-    let body =
-        StreamBody::new(payload.map(|chunk| chunk.map(Frame::data).map_err(|error| error.to_string())));
-    let response = head_start.handle(http::Request::from_parts(parts, body)).await;
-    let (head, body) = response.into_parts();
-    let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut builder = HttpResponse::build(status);
-    for (name, value) in &head.headers {
-        builder.append_header((name.as_str(), value.as_bytes()));
-    }
-    builder.body(body::ActixBody::new(body))
+/// The same, with the value of an extractor in the extensions for `authorize` and `run`. Several come as a
+/// tuple: `post_with::<(web::Data<App>, User)>(head_start)`.
+///
+/// The extractor runs first, for every method, and must leave the payload; its error is the response.
+pub fn post_with<E>(head_start: HeadStart) -> Route
+where
+    E: FromRequest + Clone + Send + Sync + 'static,
+{
+    web::route().to(move |extracted: E, request: HttpRequest, payload: Payload| {
+        let head_start = head_start.clone();
+        let mut extensions = Extensions::new();
+        extensions.insert(extracted);
+        async move { answer(&head_start, &request, payload, extensions).await }
+    })
 }
 
-/// The request's head in the types of `http` 1, which actix does not use.
-fn head(request: &HttpRequest) -> Option<http::request::Parts> {
-    let mut builder =
-        http::Request::builder().method(request.method().as_str()).uri(request.uri().to_string());
-    for (name, value) in request.headers() {
-        builder = builder.header(name.as_str(), value.as_bytes());
-    }
-    Some(builder.body(()).ok()?.into_parts().0)
+/// Answers one request, for handlers of your own.
+///
+/// ```
+/// use actix_web::{HttpRequest, HttpResponse, post, web};
+/// use headstart_core::HeadStart;
+///
+/// #[post("/api/chat")]
+/// async fn chat(head_start: web::Data<HeadStart>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+///     headstart_actix::handle(&head_start, &request, payload).await
+/// }
+/// ```
+pub async fn handle(head_start: &HeadStart, request: &HttpRequest, payload: Payload) -> HttpResponse {
+    answer(head_start, request, payload, Extensions::new()).await
+}
+
+async fn answer(
+    head_start: &HeadStart,
+    request: &HttpRequest,
+    payload: Payload,
+    extensions: Extensions,
+) -> HttpResponse {
+    convert::response(match convert::request(request, payload, extensions) {
+        Some(request) => head_start.handle(request).await,
+        None => Problem::new(ProblemKind::InvalidRequest).into_response(),
+    })
 }

@@ -13,12 +13,36 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct AuthorizeRequest {
     context: RequestContext,
+    action: Action,
     message_ids: Vec<String>,
 }
 
+/// What somebody wants to do with a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Action {
+    /// Have its first message answered, and get a token to read and write it.
+    FirstTurn,
+    /// Begin it without a message, and get the same token.
+    Start,
+    /// Get the same token again.
+    AccessToken,
+    /// Get a token that only reads it.
+    WatchToken,
+    /// Close it for good.
+    Close,
+}
+
 impl AuthorizeRequest {
-    pub(crate) fn new(context: RequestContext, message_ids: Vec<String>) -> Self {
-        Self { context, message_ids }
+    pub(crate) fn new(context: RequestContext, action: Action, message_ids: Vec<String>) -> Self {
+        Self { context, action, message_ids }
+    }
+
+    /// What is to be allowed. A check that does not look at it allows all of it: right for who owns the chat,
+    /// wrong for who may only watch.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.action
     }
 
     /// Ids of the messages the browser claims.

@@ -275,7 +275,8 @@ impl<A, R> HeadStartBuilder<A, R> {
         self
     }
 
-    /// Where turns run. Defaults to the tokio runtime that a request comes in on.
+    /// Where turns run. Defaults to the tokio runtime that [`build`](Self::build) is called in; outside of any,
+    /// to the one that a request comes in on.
     pub fn runtime(mut self, runtime: impl Runtime) -> Self {
         self.runtime = Some(Arc::new(runtime));
         self
@@ -300,7 +301,7 @@ impl<A, R> HeadStartBuilder<A, R> {
         }
         Ok(HeadStart(Arc::new(Inner {
             sessions,
-            runtime: runtime.unwrap_or_else(|| Arc::new(TokioRuntime::current())),
+            runtime: runtime.unwrap_or_else(|| Arc::new(TokioRuntime::of_builder())),
             authorize: authorize.into_authorize(),
             run: run.into_run(),
             turns: OpenTurns::new(),

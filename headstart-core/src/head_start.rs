@@ -4,30 +4,19 @@ use std::{fmt, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duratio
 
 use futures_util::FutureExt;
 use http::{header, request::Parts};
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, error, info_span, warn};
+use tracing::{Instrument, error, warn};
 
 use crate::{
     Sessions,
-    admission::{Circuit, Mode, OpenTurns, Outage, Passage, Role, Shed},
-    authorize::{Authorize, AuthorizeRequest, Grant},
+    admission::{Circuit, Mode, OpenTurns},
+    authorize::{Action, Authorize, AuthorizeRequest, Grant},
     builder::{HeadStartBuilder, Missing, Run, Settings},
-    first_turn::FirstTurn,
     hooks::{HistoryRequest, QuotaRequest, RequestContext, TokenRequest},
-    http::{
-        Body, FirstTurnRequest, Problem, ProblemKind, RequestId, read_request, sse_body, stream_response,
-        view,
-    },
+    http::{Body, FirstTurnRequest, Problem, ProblemKind, RequestId, read_request},
+    launch::Admitted,
     rt::Runtime,
-    sessions::Opened,
-    turn::{
-        Machine, Plan,
-        driver::{Driver, RunFuture},
-        opening::{Create, Opening},
-    },
-    turn_plan::{self, Prepared},
-    wire::UiMessage,
+    turn_plan,
+    wire::{ChatId, UiMessage},
 };
 
 /// Answers the first message of chats, and hands them over to their agents. Cheap to clone.
@@ -83,19 +72,11 @@ impl HeadStart {
     {
         let (head, body) = request.into_parts();
         let request_id = RequestId::of(&head.headers);
-        let span = info_span!("headstart", request = %request_id);
-        // Whatever panics, it costs this request and no more.
-        let answer = AssertUnwindSafe(self.answer(head, body)).catch_unwind().instrument(span).await;
-        let answer = answer.unwrap_or_else(|_| {
-            error!("answering a request panicked");
-            Err(Problem::new(ProblemKind::Internal))
-        });
-        let mut response = answer.unwrap_or_else(|problem| problem.respond(Some(request_id.as_str())));
-        request_id.put_into(response.headers_mut());
-        response
+        respond(request_id, async { self.answer(self.admit(head, body).await?).await }).await
     }
 
-    async fn answer<B>(&self, head: Parts, body: B) -> Result<http::Response<Body>, Problem>
+    /// Every check of a request, in the order of what they cost. Nothing has happened yet when one fails.
+    pub(crate) async fn admit<B>(&self, head: Parts, body: B) -> Result<Admitted, Problem>
     where
         B: http_body::Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -107,21 +88,20 @@ impl HeadStart {
         }
         self.check_origin(&head)?;
         let mut request = read_request(&head, body, &settings.limits).await?;
-        if settings.chat_ids.as_ref().is_some_and(|accepts| !accepts(&request.chat_id)) {
-            return Err(Problem::invalid("chatId is not one of this application"));
-        }
+        self.check_chat_id(&request.chat_id)?;
         let context = RequestContext::new(Arc::new(head), &request);
-        let grant = self.authorize(&context, &request).await?;
+        let message_ids = request.messages.iter().map(|message| message.id.clone()).collect();
+        let grant = self.authorize(&context, Action::FirstTurn, message_ids).await?;
         let messages = self.history(&context, &mut request).await?;
         let mut prepared = turn_plan::prepare(settings, &request, &grant, messages)?;
         if mode == Mode::AgentOnly {
             prepared.leave_to_agent();
         }
         self.ask_quota(&context, &grant, &prepared.ui_messages).await?;
-        self.begin(context, prepared, grant.key).await
+        Ok(Admitted { context, prepared, key: grant.key, has_browser: true })
     }
 
-    fn check_origin(&self, head: &Parts) -> Result<(), Problem> {
+    pub(crate) fn check_origin(&self, head: &Parts) -> Result<(), Problem> {
         let settings = &self.0.settings;
         let host = head.uri.authority().is_none_or(|host| settings.hosts.allows(host.as_str()));
         let is_allowed = settings.origins.allows_header(&head.headers, header::ORIGIN)
@@ -130,13 +110,20 @@ impl HeadStart {
         if is_allowed { Ok(()) } else { Err(Problem::new(ProblemKind::OriginNotAllowed)) }
     }
 
-    async fn authorize(
+    pub(crate) fn check_chat_id(&self, chat: &ChatId) -> Result<(), Problem> {
+        match &self.0.settings.chat_ids {
+            Some(accepts) if !accepts(chat) => Err(Problem::invalid("chatId is not one of this application")),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn authorize(
         &self,
         context: &RequestContext,
-        request: &FirstTurnRequest,
+        action: Action,
+        message_ids: Vec<String>,
     ) -> Result<Grant, Problem> {
-        let message_ids = request.messages.iter().map(|message| message.id.clone()).collect();
-        let asked = AuthorizeRequest::new(context.clone(), message_ids);
+        let asked = AuthorizeRequest::new(context.clone(), action, message_ids);
         // Called inside of the future: its own body may panic, too.
         let grant = self.decide("authorize", async { self.0.authorize.authorize(asked).await }).await??;
         let prefix = grant.owner_prefix.as_deref().unwrap_or_default();
@@ -163,7 +150,7 @@ impl HeadStart {
         Ok(messages)
     }
 
-    async fn ask_quota(
+    pub(crate) async fn ask_quota(
         &self,
         context: &RequestContext,
         grant: &Grant,
@@ -193,95 +180,19 @@ impl HeadStart {
         }
     }
 
-    async fn begin(
-        &self,
-        context: RequestContext,
-        mut prepared: Prepared,
-        key: Option<String>,
-    ) -> Result<http::Response<Body>, Problem> {
-        let inner = &self.0;
-        let (limits, chat) = (&inner.settings.limits, &context.chat_id);
-        let (place, role) = inner.turns.enter(chat, key, limits.turns, limits.turns_of_key).map_err(shed)?;
-        let opening = self.opening(role, &mut prepared)?;
-        let cancellation = CancellationToken::new();
-        let run = self.run(&context, &mut prepared, &cancellation);
-        let (answer, answered) = oneshot::channel();
-        let (frames, view) = view::channel(limits.view_frames, limits.view_bytes);
-        let driver = Driver {
-            machine: Machine::new(prepared.spec),
-            chat: chat.clone(),
-            sessions: inner.sessions.clone(),
-            runtime: inner.runtime.clone(),
-            cancellation,
-            head: Some(answer),
-            view: Some(frames),
-            place,
-        };
-        let span = info_span!("turn", %chat);
-        inner.runtime.spawn(Box::pin(driver.drive(opening, run).instrument(span)));
-        let session = match answered.await {
-            Ok(answer) => answer.map_err(Problem::from)?,
-            Err(_) => {
-                error!(%chat, "the turn ended without an answer");
-                return Err(Problem::new(ProblemKind::Internal));
-            }
-        };
-        let is_pending_version = session.is_pending_version;
-        let token = self.token(&context, session).await?;
-        let body = sse_body(view, inner.runtime.clone(), inner.settings.keep_alive);
-        stream_response(chat, &token, is_pending_version, body).ok_or_else(|| {
-            warn!(%chat, "the token cannot travel in a header");
-            Problem::new(ProblemKind::PlatformRejected)
-        })
-    }
-
-    /// How the turn comes to its session. Changes the plan to what can be done.
-    fn opening(&self, role: Role, prepared: &mut Prepared) -> Result<Opening, Problem> {
-        let inner = &self.0;
-        let followers = match role {
-            Role::Leader(followers) => followers,
-            Role::Follower(leader) => {
-                // Its step would be thrown away.
-                prepared.leave_to_agent();
-                return Ok(Opening::Join(leader));
-            }
-        };
-        match (inner.circuit.admit(inner.runtime.now()), inner.settings.outage) {
-            (Passage::Open, _) => Ok(Opening::Create(Box::new(Create {
-                session: prepared.session.clone(),
-                nonce: prepared.spec.nonce.clone(),
-                followers,
-                circuit: inner.circuit.clone(),
-            }))),
-            (Passage::Barred(_), Outage::StreamOnly) if prepared.conversation.is_some() => {
-                prepared.spec.plan = Plan::Alone;
-                Ok(Opening::Alone)
-            }
-            (Passage::Barred(wait), _) => Err(Problem::new(ProblemKind::Unavailable).retry_after(wait)),
-        }
-    }
-
-    fn run(
-        &self,
-        context: &RequestContext,
-        prepared: &mut Prepared,
-        cancellation: &CancellationToken,
-    ) -> Option<RunFuture> {
-        let turn = FirstTurn {
-            chat_id: context.chat_id.clone(),
-            head: context.head.clone(),
-            messages: prepared.conversation.take()?,
-            ui_messages: std::mem::take(&mut prepared.ui_messages).into(),
-            metadata: prepared.metadata.clone(),
-            cancellation: cancellation.clone(),
-        };
+    async fn answer(&self, admitted: Admitted) -> Result<http::Response<Body>, Problem> {
         let run = self.0.run.clone();
         // Called in the turn's own task: a panic here is caught there.
-        Some(Box::pin(async move { run(turn).await }))
+        let launched = self.launch(admitted, |turn| Box::pin(async move { run(turn).await }))?;
+        launched.view.response().await
     }
 
-    async fn token(&self, context: &RequestContext, session: Opened) -> Result<String, Problem> {
-        let session_token = session.access_token;
+    /// The token for the browser: the session's own, or what the application makes of it.
+    pub(crate) async fn token(
+        &self,
+        context: &RequestContext,
+        session_token: String,
+    ) -> Result<String, Problem> {
         let Some(hook) = &self.0.settings.token else { return Ok(session_token) };
         let asked = TokenRequest { context: context.clone(), session_token };
         self.decide("token", async { hook.call(asked).await }).await?.map_err(|error| {
@@ -327,11 +238,19 @@ impl HeadStart {
     }
 }
 
-fn shed(shed: Shed) -> Problem {
-    Problem::new(match shed {
-        Shed::Draining | Shed::Full => ProblemKind::Busy,
-        Shed::KeyFull => ProblemKind::TooManyRequests,
-    })
+/// Answers a request, whatever becomes of it. A panic costs this request and no more.
+pub(crate) async fn respond(
+    request_id: RequestId,
+    answer: impl Future<Output = Result<http::Response<Body>, Problem>>,
+) -> http::Response<Body> {
+    let answer = AssertUnwindSafe(answer).catch_unwind().instrument(request_id.span()).await;
+    let answer = answer.unwrap_or_else(|_| {
+        error!("answering a request panicked");
+        Err(Problem::new(ProblemKind::Internal))
+    });
+    let mut response = answer.unwrap_or_else(|problem| problem.respond(Some(request_id.as_str())));
+    request_id.put_into(response.headers_mut());
+    response
 }
 
 impl fmt::Debug for HeadStart {

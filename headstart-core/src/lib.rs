@@ -23,31 +23,43 @@
 mod admission;
 mod authorize;
 mod builder;
+mod detached;
 mod first_turn;
 mod head_start;
 pub mod history;
 mod hooks;
 pub mod http;
+mod launch;
+mod open;
 pub mod rt;
 mod secrets;
+mod session_routes;
 pub mod sessions;
 pub mod sse;
 pub mod step;
+mod tokens;
 mod trigger_config;
 pub mod turn;
 mod turn_plan;
+mod turn_view;
 pub mod wire;
 
 pub use admission::{AllowList, Breaker, Mode, Outage};
-pub use authorize::{AllowAnyone, Authorize, AuthorizeRequest, Denied, Grant};
+pub use authorize::{Action, AllowAnyone, Authorize, AuthorizeRequest, Denied, Grant};
 pub use builder::{Authorized, ConfigError, HasAuthorize, HasRun, HeadStartBuilder, Missing, Runs};
+pub use detached::{Detached, NewTurn};
 pub use first_turn::{FirstTurn, StreamText};
 pub use head_start::HeadStart;
 pub use history::{FileUrls, HistoryPolicy};
 pub use hooks::{
     HistoryRefused, HistoryRequest, Hook, QuotaRequest, RequestContext, TokenError, TokenRequest,
 };
-pub use http::{Body, BodyFields, Limits, Problem};
+pub use http::{Body, BodyFields, Limits, Problem, ProblemKind};
+pub use launch::{Completion, TurnLost};
+pub use open::{OpenTurn, StepOver};
+pub use session_routes::SessionRoutes;
 pub use sessions::Sessions;
+pub use tokens::TokenSpec;
 pub use trigger_config::{MachinePreset, TriggerConfig};
-pub use turn::{BrokenAnswer, Deadlines, OnDisconnect};
+pub use turn::{BrokenAnswer, Deadlines, OnDisconnect, Settlement};
+pub use turn_view::{OpenedView, TurnView};

@@ -22,8 +22,8 @@ pub trait Runtime: Send + Sync + 'static {
 
 /// The tokio runtime: a given one, or the one the request came in on.
 ///
-/// Turns outlive requests. Where a request's runtime ends with its worker (actix-web), give the handle of
-/// one that stays.
+/// Turns outlive requests, and a request's runtime may end with its worker (actix-web): a
+/// [`HeadStart`](crate::HeadStart) that is given no runtime takes the one it is [built in](Self::of_builder).
 #[derive(Debug, Clone)]
 pub struct TokioRuntime {
     handle: Option<tokio::runtime::Handle>,
@@ -35,6 +35,12 @@ impl TokioRuntime {
     #[must_use]
     pub fn current() -> Self {
         Self { handle: None, origin: tokio::time::Instant::now() }
+    }
+
+    /// The one this is called in; outside of any, whatever runtime the request came in on.
+    #[must_use]
+    pub fn of_builder() -> Self {
+        Self { handle: tokio::runtime::Handle::try_current().ok(), origin: tokio::time::Instant::now() }
     }
 
     /// This one.
@@ -58,5 +64,32 @@ impl Runtime for TokioRuntime {
 
     fn now(&self) -> Duration {
         self.origin.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{runtime, sync::oneshot};
+
+    fn runtime() -> runtime::Runtime {
+        runtime::Builder::new_current_thread().build().unwrap()
+    }
+
+    #[test]
+    fn turns_outlive_the_runtime_of_their_request() {
+        let (main, worker) = (runtime(), runtime());
+        let of_builder = main.block_on(async { TokioRuntime::of_builder() });
+        let (begin, begun) = oneshot::channel::<()>();
+        let (finish, finished) = oneshot::channel();
+        worker.block_on(async {
+            of_builder.spawn(Box::pin(async move {
+                begun.await.unwrap();
+                finish.send(()).unwrap();
+            }));
+        });
+        drop(worker);
+        begin.send(()).unwrap();
+        main.block_on(finished).unwrap();
     }
 }

@@ -9,7 +9,10 @@ use std::{future::Future, pin::Pin, time::Duration};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use crate::wire::{ChatId, CreateSession, Json, Record, Seq};
+use crate::{
+    TokenSpec,
+    wire::{ChatId, CreateSession, Json, Record, Seq},
+};
 
 /// A future of an implementation.
 pub type SessionsFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionsError>> + Send + 'a>>;
@@ -41,10 +44,26 @@ pub trait Sessions: Send + Sync + 'static {
     fn records(&self, chat: &ChatId, channel: Channel, after: Option<Seq>)
     -> SessionsFuture<'_, Vec<Record>>;
 
+    /// Makes a token for a browser. The default refuses: not every platform has tokens.
+    fn mint_token(&self, token: TokenSpec) -> SessionsFuture<'_, String> {
+        let _ = token;
+        Box::pin(async { Err(unsupported("tokens")) })
+    }
+
+    /// Closes a session for good; closing one that is closed changes nothing. The default refuses.
+    fn close(&self, chat: &ChatId, reason: Option<String>) -> SessionsFuture<'_, ()> {
+        let _ = (chat, reason);
+        Box::pin(async { Err(unsupported("closing")) })
+    }
+
     /// Makes connections ahead of traffic. The default does nothing.
     fn warm(&self) -> SessionsFuture<'_, ()> {
         Box::pin(async { Ok(()) })
     }
+}
+
+fn unsupported(what: &str) -> SessionsError {
+    SessionsError::new(SessionsErrorKind::Rejected, format!("this platform has no {what}"))
 }
 
 /// One of a session's two streams.
@@ -77,6 +96,8 @@ pub struct Opened {
     pub is_existing: bool,
     /// Metadata of the session, as it was first created.
     pub metadata: Option<Json>,
+    /// The platform's own id of the session.
+    pub session_id: Option<String>,
     /// The run that serves the session.
     pub run_id: Option<String>,
     /// The run waits for a deployment.
@@ -91,6 +112,7 @@ impl Opened {
             access_token: access_token.into(),
             is_existing: false,
             metadata: None,
+            session_id: None,
             run_id: None,
             is_pending_version: false,
         }

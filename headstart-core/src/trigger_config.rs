@@ -1,9 +1,11 @@
 //! How the agent's run is started.
 
-use crate::wire::{ChatId, Json, TriggerConfigBody};
+use crate::wire::{ChatId, Deployment, Json, TriggerConfigBody};
 
 const MAX_TAGS: usize = 10;
 const MAX_TAG_LENGTH: usize = 128;
+/// The platform puts a prefix in front.
+const MAX_CONCURRENCY_NAME: usize = 122;
 
 /// Options of the agent's run (`docs/protocol.md`, "Create").
 ///
@@ -83,7 +85,7 @@ impl TriggerConfig {
         self
     }
 
-    /// A named concurrency limit; at most two.
+    /// A named concurrency limit: letters, digits, `_` and `-`; at most two of them.
     #[must_use]
     pub fn concurrency(mut self, name: impl Into<String>) -> Self {
         self.body.concurrency.push(name.into());
@@ -125,10 +127,17 @@ impl TriggerConfig {
         self
     }
 
-    /// How long the run may wait to start: a span such as `10m`.
+    /// How long the run may wait to start: a span such as `10m`. See [`ttl_seconds`](Self::ttl_seconds).
     #[must_use]
     pub fn ttl(mut self, span: impl AsRef<str>) -> Self {
         self.body.ttl = Some(Json::string(span.as_ref()));
+        self
+    }
+
+    /// The same in seconds.
+    #[must_use]
+    pub fn ttl_seconds(mut self, seconds: u32) -> Self {
+        self.body.ttl = Some(Json::from_value(&seconds.into()));
         self
     }
 
@@ -139,10 +148,21 @@ impl TriggerConfig {
         self
     }
 
-    /// The deployment that the run belongs to.
+    /// The deployment that the run belongs to, by the name it was deployed under. Until it is there the run
+    /// waits, and the browser is told so (`X-Trigger-Chat-Pending-Version`); step 1 is answered all the same.
+    ///
+    /// Unless this is set, the platform's client says: `headstart-trigger` goes by its own setting, then by
+    /// `TRIGGER_EXTERNAL_DEPLOYMENT_ID`.
     #[must_use]
     pub fn external_deployment_id(mut self, id: impl Into<String>) -> Self {
-        self.body.external_deployment_id = Some(id.into());
+        self.body.external_deployment_id = Deployment::Id(id.into());
+        self
+    }
+
+    /// Any deployment will do, whatever the client and its environment say.
+    #[must_use]
+    pub fn any_deployment(mut self) -> Self {
+        self.body.external_deployment_id = Deployment::Any;
         self
     }
 
@@ -156,6 +176,16 @@ impl TriggerConfig {
         if body.concurrency.len() > 2 {
             return Some("there are more than two concurrency limits".to_owned());
         }
+        let is_sound = |name: &String| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+            (1..=MAX_CONCURRENCY_NAME).contains(&name.len()) && name.bytes().all(is_plain)
+        };
+        if let Some(name) = body.concurrency.iter().find(|name| !is_sound(name)) {
+            return Some(format!("{name:?} is no name of a concurrency limit"));
+        }
+        if body.max_duration == Some(0) {
+            return Some("the longest run is no time at all".to_owned());
+        }
         if !(1..=3600).contains(&self.idle_seconds()) {
             return Some("the idle timeout is not 1 to 3600 seconds".to_owned());
         }
@@ -165,17 +195,19 @@ impl TriggerConfig {
         None
     }
 
-    /// As it is sent for this chat, with this payload.
+    /// As it is sent for a first turn of this chat, with this payload.
     pub(crate) fn body_for(&self, chat: &ChatId, base_payload: Json) -> TriggerConfigBody {
+        let idle_timeout_in_seconds = Some(self.idle_seconds());
+        TriggerConfigBody { idle_timeout_in_seconds, ..self.preload_body_for(chat, base_payload) }
+    }
+
+    /// The same for a run that begins without a message: how long it waits for one is the agent's business,
+    /// unless it is said here.
+    pub(crate) fn preload_body_for(&self, chat: &ChatId, base_payload: Json) -> TriggerConfigBody {
         let chat_tag = format!("chat:{chat}");
         let fits = chat_tag.encode_utf16().count() <= MAX_TAG_LENGTH;
         let tags = fits.then_some(chat_tag).into_iter().chain(self.body.tags.iter().cloned());
-        TriggerConfigBody {
-            base_payload,
-            tags: tags.take(MAX_TAGS).collect(),
-            idle_timeout_in_seconds: Some(self.idle_seconds()),
-            ..self.body.clone()
-        }
+        TriggerConfigBody { base_payload, tags: tags.take(MAX_TAGS).collect(), ..self.body.clone() }
     }
 }
 

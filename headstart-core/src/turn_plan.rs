@@ -61,7 +61,7 @@ pub(crate) fn prepare(
     let newest = messages.last().ok_or_else(|| Problem::invalid("headStartMessages is empty"))?;
     let user_message_id = newest.id.clone();
     let body_fields = grant.body_fields.as_ref().unwrap_or(&settings.body_fields);
-    let payload = Payload { settings, request, body_fields, metadata: metadata.as_ref() };
+    let payload = Payload { settings, request, body_fields, granted: grant.metadata.as_ref() };
     let message = payload.ordinary_message(newest);
     let mut spec = TurnSpec::new(message_id, nonce, user_message_id, message);
     spec.denied = denied;
@@ -92,6 +92,26 @@ pub(crate) fn prepare(
     Ok(prepared)
 }
 
+/// The session of a chat that begins without a message: its run waits for one.
+pub(crate) fn preload(
+    settings: &Settings,
+    request: &FirstTurnRequest,
+    grant: &Grant,
+) -> Result<CreateSession, Problem> {
+    let body_fields = &BodyFields::None;
+    let payload = Payload { settings, request, body_fields, granted: grant.metadata.as_ref() };
+    let session = CreateSession {
+        r#type: SessionType::ChatAgent,
+        external_id: request.chat_id.clone(),
+        task_identifier: settings.agent_id.clone(),
+        trigger_config: settings.trigger.preload_body_for(&request.chat_id, payload.preload()),
+        // No mark: a first turn that finds this session has to continue it.
+        metadata: None,
+        tags: settings.session_tags.clone(),
+    };
+    if size(&session) > MAX_CREATE_BYTES { Err(too_large()) } else { Ok(session) }
+}
+
 /// The same for each post of the same message, so that the platform writes it once. Of all of it: pages may
 /// use an id again.
 fn message_part_id(message: &UiMessage) -> String {
@@ -114,11 +134,12 @@ struct Payload<'a> {
     settings: &'a Settings,
     request: &'a FirstTurnRequest,
     body_fields: &'a BodyFields,
-    metadata: Option<&'a Json>,
+    /// The server's metadata about this user.
+    granted: Option<&'a Json>,
 }
 
 impl Payload<'_> {
-    /// The fields of the browser and of the configuration, each name once: the configuration's win.
+    /// The fields of the browser, of the configuration and of the grant, each name once; later ones win.
     fn common(&self) -> Object {
         let mut fields = Object::default();
         for (name, value) in &self.request.extra {
@@ -129,11 +150,14 @@ impl Payload<'_> {
         if let Some(id) = &self.request.message_id {
             fields.set("messageId", Json::string(id));
         }
-        if let Some(metadata) = self.metadata {
+        if let Some(metadata) = &self.request.metadata {
             fields.set("metadata", metadata.clone());
         }
         for (name, value) in &self.settings.trigger.base_payload {
             fields.set(name, value.clone());
+        }
+        if let Some(metadata) = self.granted {
+            fields.set("metadata", metadata.clone());
         }
         fields
     }

@@ -18,10 +18,13 @@
 mod agent;
 mod events;
 mod faults;
+mod manage;
 mod meddle;
 mod platform;
+mod remote;
 mod routes;
 mod run;
+mod snapshots;
 mod store;
 mod token;
 mod wire;
@@ -30,3 +33,4 @@ pub use agent::{Agent, ToolError};
 pub use events::{DevEvent, DevEventKind};
 pub use faults::{Endpoint, Fault, FaultRule, Faults, Injected};
 pub use platform::{DevPlatform, DevPlatformBuilder, Live, StartError};
+pub use remote::RemoteAgent;

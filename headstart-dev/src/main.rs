@@ -3,11 +3,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
-use headstart_dev::{Agent, DevPlatform};
+use headstart_dev::{Agent, DevPlatform, RemoteAgent};
 use headstart_providers::{Script, Scripted};
 use tracing_subscriber::EnvFilter;
 
-/// Serves the sessions API with one scripted agent.
+/// Serves the sessions API with one scripted agent, and with those of other processes.
 #[derive(Debug, Parser)]
 struct Args {
     /// Port on 127.0.0.1.
@@ -16,12 +16,20 @@ struct Args {
     /// Id of the agent.
     #[arg(long, default_value = "my-agent")]
     agent: String,
-    /// How long its runs take to boot, in milliseconds.
+    /// An agent in another process, as ID=URL; each of its runs is posted there. May come several times.
+    #[arg(long, value_parser = remote_agent)]
+    remote_agent: Vec<(String, String)>,
+    /// How long runs take to boot, in milliseconds.
     #[arg(long, default_value_t = 900)]
     boot_ms: u64,
     /// Keeps streams in this folder instead of in memory.
     #[arg(long)]
     data_dir: Option<PathBuf>,
+}
+
+fn remote_agent(text: &str) -> Result<(String, String), &'static str> {
+    let (id, url) = text.split_once('=').ok_or("this is not ID=URL")?;
+    Ok((id.to_owned(), url.to_owned()))
 }
 
 #[tokio::main]
@@ -35,8 +43,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .pause(Duration::from_millis(30))
             .text("Hello from the agent: this is a scripted answer.")
     });
-    let agent = Agent::new(args.agent, model).boot_delay(Duration::from_millis(args.boot_ms));
-    let mut platform = DevPlatform::builder().port(args.port).agent(agent);
+    let boot = Duration::from_millis(args.boot_ms);
+    let mut platform =
+        DevPlatform::builder().port(args.port).agent(Agent::new(args.agent, model).boot_delay(boot));
+    for (id, url) in args.remote_agent {
+        platform = platform.remote_agent(RemoteAgent::new(id, url).boot_delay(boot));
+    }
     if let Some(dir) = args.data_dir {
         platform = platform.data_dir(dir);
     }

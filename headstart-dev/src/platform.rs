@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     path::PathBuf,
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -20,11 +21,13 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Agent, DevEvent, DevEventKind, Faults,
+    Agent, DevEvent, DevEventKind, Faults, RemoteAgent,
     events::Events,
     meddle::Meddler,
+    remote::RemoteRun,
     routes,
     run::{self, RunInput},
+    snapshots::Snapshots,
     store::{Store, StoredRecord},
     token,
     wire::{Wire, WireListener},
@@ -52,7 +55,6 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct DevPlatform {
     state: Arc<State>,
-    url: String,
     faults: Faults,
     api_sockets: Arc<AtomicUsize>,
     store_sockets: Arc<AtomicUsize>,
@@ -79,8 +81,10 @@ pub struct Live {
 pub struct DevPlatformBuilder {
     port: u16,
     secret_key: String,
+    additional_key: Option<String>,
     data_dir: Option<PathBuf>,
     agents: Vec<Agent>,
+    remote_agents: Vec<RemoteAgent>,
 }
 
 impl DevPlatform {
@@ -89,15 +93,17 @@ impl DevPlatform {
         DevPlatformBuilder {
             port: 0,
             secret_key: "tr_dev_headstart0embedded0platform".to_owned(),
+            additional_key: None,
             data_dir: None,
             agents: Vec::new(),
+            remote_agents: Vec::new(),
         }
     }
 
     /// Its address: the `TRIGGER_API_URL` of its clients.
     #[must_use]
     pub fn url(&self) -> &str {
-        &self.url
+        &self.state.url
     }
 
     /// The `TRIGGER_SECRET_KEY` of its clients.
@@ -189,6 +195,13 @@ impl DevPlatformBuilder {
         self
     }
 
+    /// Another key that servers may use, `tr_dev_sk_` and 24 letters or digits: it signs no tokens, the
+    /// platform mints them for it.
+    pub fn additional_key(mut self, key: impl Into<String>) -> Self {
+        self.additional_key = Some(key.into());
+        self
+    }
+
     /// Keeps streams in this folder instead of in memory. Sessions themselves are always in memory.
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
@@ -201,6 +214,12 @@ impl DevPlatformBuilder {
         self
     }
 
+    /// An agent in another process that serves the sessions of its id.
+    pub fn remote_agent(mut self, agent: RemoteAgent) -> Self {
+        self.remote_agents.push(agent);
+        self
+    }
+
     /// Starts the platform.
     ///
     /// # Errors
@@ -209,23 +228,30 @@ impl DevPlatformBuilder {
         let mut agents = HashMap::new();
         for agent in self.agents {
             agent.tool_set().map_err(|error| StartError::Agent(agent.id.clone(), error))?;
-            agents.insert(agent.id.clone(), agent);
+            agents.insert(agent.id.clone(), AnyAgent::Local(agent));
+        }
+        for agent in self.remote_agents {
+            agents.insert(agent.id.clone(), AnyAgent::Remote(agent));
         }
         let stop = CancellationToken::new();
         let faults = Faults::default();
         let meddler = Meddler { faults: faults.clone(), secret_key: self.secret_key.clone() };
         let (api_sockets, store_sockets) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
         let store = Store::start(self.data_dir, meddler.clone(), store_sockets.clone(), stop.clone()).await?;
+        let listener = WireListener::bind(self.port, api_sockets.clone()).await?;
         let state = Arc::new(State {
+            url: listener.origin()?,
             secret_key: self.secret_key,
+            additional_key: self.additional_key,
             store,
+            // A run is one request, however long it takes.
+            http: reqwest::Client::builder().tcp_nodelay(true).build()?,
+            snapshots: Snapshots::default(),
             events: Events::new(),
             agents,
             sessions: Mutex::default(),
             stop: stop.clone(),
         });
-        let listener = WireListener::bind(self.port, api_sockets.clone()).await?;
-        let url = listener.origin()?;
         let app = routes::router(state.clone(), meddler);
         let serve = axum::serve(listener, app.into_make_service_with_connect_info::<Wire>());
         let until = stop.clone();
@@ -236,18 +262,28 @@ impl DevPlatformBuilder {
                 () = until.cancelled() => {}
             }
         });
-        Ok(DevPlatform { state, url, faults, api_sockets, store_sockets, stop })
+        Ok(DevPlatform { state, faults, api_sockets, store_sockets, stop })
     }
 }
 
 /// What routes and runs share.
 pub(crate) struct State {
+    pub(crate) url: String,
     pub(crate) secret_key: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) additional_key: Option<String>,
     pub(crate) store: Store,
+    pub(crate) snapshots: Snapshots,
     pub(crate) events: Events,
-    pub(crate) agents: HashMap<String, Agent>,
+    agents: HashMap<String, AnyAgent>,
     sessions: Mutex<Sessions>,
     pub(crate) stop: CancellationToken,
+}
+
+/// Who serves a session.
+enum AnyAgent {
+    Local(Agent),
+    Remote(RemoteAgent),
 }
 
 impl std::fmt::Debug for State {
@@ -287,11 +323,17 @@ pub(crate) struct Run {
     pub(crate) id: String,
     pub(crate) payload: Value,
     pub(crate) inputs: mpsc::UnboundedSender<RunInput>,
+    cancellation: CancellationToken,
 }
 
 impl Run {
     pub(crate) fn is_alive(&self) -> bool {
-        !self.inputs.is_closed()
+        !self.inputs.is_closed() && !self.cancellation.is_cancelled()
+    }
+
+    /// Ends it in the middle of whatever it does.
+    pub(crate) fn cancel(&self) {
+        self.cancellation.cancel();
     }
 }
 
@@ -299,6 +341,10 @@ impl Sessions {
     pub(crate) fn get(&mut self, id: &str) -> Option<&mut Session> {
         let key = self.keys.get(id).cloned().unwrap_or_else(|| id.to_owned());
         self.by_key.get_mut(&key)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Session> {
+        self.by_key.values().cloned().collect()
     }
 
     pub(crate) fn find_run(&self, id: &str) -> Option<Run> {
@@ -340,26 +386,38 @@ impl State {
             }
         }
         let (inputs, received) = mpsc::unbounded_channel();
-        let run = Run { id: random_id("run_", 24), payload, inputs };
+        let cancellation = self.stop.child_token();
+        let run = Run { id: random_id("run_", 24), payload, inputs, cancellation };
         session.run = Some(run.clone());
         self.events.tell(&session.key, DevEventKind::RunTriggered, run.id.clone());
-        if let Some(agent) = self.agents.get(&session.task) {
-            let run = run::AgentRun::new(self.clone(), agent.clone(), session, run.payload.clone(), received);
-            let stop = self.stop.clone();
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = run.run() => {}
-                    () = stop.cancelled() => {}
-                }
-            });
-        } else {
+        let serve: Pin<Box<dyn Future<Output = ()> + Send>> = match self.agents.get(&session.task) {
+            Some(AnyAgent::Local(agent)) => Box::pin(
+                run::AgentRun::new(self.clone(), agent.clone(), session, run.payload.clone(), received).run(),
+            ),
+            Some(AnyAgent::Remote(agent)) => {
+                let run = RemoteRun {
+                    state: self.clone(),
+                    agent: agent.clone(),
+                    key: session.key.clone(),
+                    id: run.id.clone(),
+                    payload: run.payload.clone(),
+                    inputs: received,
+                };
+                Box::pin(run.run())
+            }
             // Nobody serves it: it is as a run that waits for a deployment.
-            let stop = self.stop.clone();
-            tokio::spawn(async move {
+            None => Box::pin(async move {
                 let _received = received;
-                stop.cancelled().await;
-            });
-        }
+                std::future::pending::<()>().await;
+            }),
+        };
+        let cancelled = run.cancellation.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = serve => {}
+                () = cancelled.cancelled() => {}
+            }
+        });
         run
     }
 }

@@ -15,10 +15,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    DevEventKind,
+    DevEventKind, manage,
     meddle::{Meddler, meddle},
     platform::{Session, State, random_id, stream_name},
     run::RunInput,
+    snapshots,
     store::{BASIN, NewRecord, StoredRecord},
     token,
 };
@@ -29,10 +30,10 @@ const MAX_APPEND_BYTES: usize = 1024 * 1024;
 const DEFAULT_WAIT: u64 = 60;
 
 type Platform = Shared<Arc<State>>;
-type Answer = Result<Response, Problem>;
+pub(crate) type Answer = Result<Response, Problem>;
 
 /// An error answer.
-struct Problem(StatusCode, String);
+pub(crate) struct Problem(StatusCode, String);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
@@ -47,18 +48,21 @@ impl From<crate::store::StoreError> for Problem {
     }
 }
 
-fn problem(status: u16, text: impl Into<String>) -> Problem {
+pub(crate) fn problem(status: u16, text: impl Into<String>) -> Problem {
     Problem(StatusCode::from_u16(status).unwrap_or_default(), text.into())
 }
 
 pub(crate) fn router(state: Arc<State>, meddler: Meddler) -> Router {
     Router::new()
-        .route("/api/v1/sessions", post(create).get(list))
-        .route("/api/v1/sessions/{id}", get(retrieve))
+        .route("/api/v1/sessions", post(create).get(manage::list))
+        .route("/api/v1/sessions/{id}", get(retrieve).patch(manage::update))
         .route("/api/v1/sessions/{id}/close", post(close))
+        .route("/api/v1/sessions/{id}/snapshot-url", get(snapshots::presign).put(snapshots::presign))
+        .route("/snapshots/{key}", get(snapshots::download).put(snapshots::upload))
         .route("/api/v3/runs/{id}", get(retrieve_run))
-        .route("/api/v1/auth/jwt/claims", post(claims))
-        .route("/api/v1/auth/public-tokens", post(public_token))
+        .route("/api/v2/runs/{id}/cancel", post(cancel_run))
+        .route("/api/v1/auth/jwt/claims", post(manage::claims))
+        .route("/api/v1/auth/public-tokens", post(manage::public_token))
         .route("/realtime/v1/sessions/{id}/{io}", put(open).get(subscribe))
         .route("/realtime/v1/sessions/{id}/{io}/append", post(append))
         .route("/realtime/v1/sessions/{id}/{io}/records", get(records))
@@ -91,13 +95,16 @@ async fn cors(request: Request, next: Next) -> Response {
 }
 
 /// Who calls.
-enum Caller {
-    Server,
+pub(crate) enum Caller {
+    /// With the root key, or with one that may do all but sign.
+    Server {
+        is_root: bool,
+    },
     Token(Vec<String>),
 }
 
 impl Caller {
-    fn of(state: &State, headers: &HeaderMap) -> Result<Self, Problem> {
+    pub(crate) fn of(state: &State, headers: &HeaderMap) -> Result<Self, Problem> {
         let bearer =
             headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let bearer = bearer.strip_prefix("Bearer ").unwrap_or(bearer).trim();
@@ -105,16 +112,36 @@ impl Caller {
             return Err(problem(401, "Invalid or Missing API key"));
         }
         if bearer == state.secret_key {
-            return Ok(Self::Server);
+            return Ok(Self::Server { is_root: true });
+        }
+        if state.additional_key.as_deref() == Some(bearer) {
+            return Ok(Self::Server { is_root: false });
         }
         token::scopes(&state.secret_key, bearer)
             .map(Self::Token)
             .ok_or_else(|| problem(401, "Invalid API key"))
     }
 
-    fn server_only(&self) -> Result<(), Problem> {
+    pub(crate) fn server_only(&self) -> Result<(), Problem> {
         match self {
-            Self::Server => Ok(()),
+            Self::Server { .. } => Ok(()),
+            Self::Token(_) => Err(problem(403, "Unauthorized")),
+        }
+    }
+
+    /// Only who has the environment's own key.
+    pub(crate) fn root_only(&self) -> Result<(), Problem> {
+        match self {
+            Self::Server { is_root: true } => Ok(()),
+            _ => Err(problem(403, "Unauthorized")),
+        }
+    }
+
+    /// Who may read all sessions.
+    pub(crate) fn may_list(&self) -> Result<(), Problem> {
+        match self {
+            Self::Server { .. } => Ok(()),
+            Self::Token(scopes) if scopes.iter().any(|scope| scope == "read:sessions") => Ok(()),
             Self::Token(_) => Err(problem(403, "Unauthorized")),
         }
     }
@@ -122,7 +149,7 @@ impl Caller {
     fn may(&self, action: &str, key: &str) -> Result<(), Problem> {
         let all = format!("{action}:sessions");
         match self {
-            Self::Server => Ok(()),
+            Self::Server { .. } => Ok(()),
             Self::Token(scopes)
                 if scopes.iter().any(|scope| *scope == all || *scope == format!("{all}:{key}")) =>
             {
@@ -134,7 +161,7 @@ impl Caller {
 }
 
 /// A size that is stated and small enough; the body of a request without one is not even read.
-fn check_length(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
+pub(crate) fn check_length(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
     let length =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     match length {
@@ -232,7 +259,7 @@ async fn create(Shared(state): Platform, headers: HeaderMap, body: Bytes) -> Ans
     Ok((status, Json(item)).into_response())
 }
 
-fn item(session: &Session) -> Value {
+pub(crate) fn item(session: &Session) -> Value {
     let created =
         session.created_at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
     json!({
@@ -249,11 +276,6 @@ fn item(session: &Session) -> Value {
         "expiresAt": session.expires_at,
         "createdAt": created,
     })
-}
-
-async fn list(Shared(state): Platform, headers: HeaderMap) -> Answer {
-    Caller::of(&state, &headers)?.server_only()?;
-    Ok(Json(json!({ "data": [] })).into_response())
 }
 
 async fn retrieve(Shared(state): Platform, Path(id): Path<String>, headers: HeaderMap) -> Answer {
@@ -283,23 +305,20 @@ async fn retrieve_run(Shared(state): Platform, Path(id): Path<String>, headers: 
     Ok(Json(json!({ "id": run.id, "status": status, "payload": run.payload })).into_response())
 }
 
-// ── tokens ──────────────────────────────────────────────────────────────────────────────────────────
-
-async fn claims(Shared(state): Platform, headers: HeaderMap) -> Answer {
+async fn cancel_run(Shared(state): Platform, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     Caller::of(&state, &headers)?.server_only()?;
-    Ok(Json(json!({ "sub": token::ENVIRONMENT, "pub": true })).into_response())
-}
-
-async fn public_token(Shared(state): Platform, headers: HeaderMap, Json(body): Json<Value>) -> Answer {
-    Caller::of(&state, &headers)?.server_only()?;
-    let scopes: Vec<String> = serde_json::from_value(body["scopes"].clone()).unwrap_or_default();
-    if scopes.is_empty() {
-        return Err(problem(400, "At least one scope is required"));
-    }
-    Ok(Json(json!({ "token": token::sign(&state.secret_key, &scopes, 15 * 60) })).into_response())
+    let run = state.sessions().find_run(&id).ok_or_else(|| problem(404, "Run not found"))?;
+    run.cancel();
+    Ok(Json(json!({ "id": run.id })).into_response())
 }
 
 // ── streams ─────────────────────────────────────────────────────────────────────────────────────────
+
+/// The key of a session that exists.
+pub(crate) fn session_key(state: &State, id: &str) -> Result<String, Problem> {
+    let mut sessions = state.sessions();
+    sessions.get(id).map(|session| session.key.clone()).ok_or_else(|| problem(404, "Session not found"))
+}
 
 /// The key of a session's streams; of an external id also before there is a row.
 fn stream_key(state: &State, id: &str) -> Result<String, Problem> {

@@ -9,6 +9,8 @@ use sha2::Sha256;
 
 pub(crate) const ENVIRONMENT: &str = "env_headstart_dev";
 const HEADER: &str = r#"{"alg":"HS256"}"#;
+const ISSUER: &str = "https://id.trigger.dev";
+const AUDIENCE: &str = "https://api.trigger.dev";
 
 /// Signs a token for these scopes that lives this long.
 pub(crate) fn sign(secret: &str, scopes: &[String], lifetime_seconds: u64) -> String {
@@ -17,8 +19,8 @@ pub(crate) fn sign(secret: &str, scopes: &[String], lifetime_seconds: u64) -> St
         "sub": ENVIRONMENT,
         "pub": true,
         "scopes": scopes,
-        "iss": "https://id.trigger.dev",
-        "aud": "https://api.trigger.dev",
+        "iss": ISSUER,
+        "aud": AUDIENCE,
         "exp": now + lifetime_seconds,
         "iat": now,
     });
@@ -33,16 +35,34 @@ pub(crate) fn scopes(secret: &str, token: &str) -> Option<Vec<String>> {
     #[derive(Deserialize)]
     struct Payload {
         sub: String,
+        r#pub: bool,
+        iss: String,
+        aud: String,
         exp: u64,
         #[serde(default)]
         scopes: Vec<String>,
     }
     let (signed, signature) = token.rsplit_once('.')?;
+    if !is_hs256(signed.split_once('.')?.0) {
+        return None;
+    }
     let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
     mac(secret, signed).verify_slice(&signature).ok()?;
     let payload = BASE64_URL_SAFE_NO_PAD.decode(signed.split_once('.')?.1).ok()?;
     let payload: Payload = serde_json::from_slice(&payload).ok()?;
-    (payload.sub == ENVIRONMENT && payload.exp > now()).then_some(payload.scopes)
+    let is_ours =
+        payload.sub == ENVIRONMENT && payload.r#pub && payload.iss == ISSUER && payload.aud == AUDIENCE;
+    (is_ours && payload.exp > now()).then_some(payload.scopes)
+}
+
+/// Any other algorithm, `none` above all, is somebody else's.
+fn is_hs256(header: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Header {
+        alg: String,
+    }
+    let header = BASE64_URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+    serde_json::from_slice::<Header>(&header).is_ok_and(|header| header.alg == "HS256")
 }
 
 fn mac(secret: &str, signed: &str) -> Hmac<Sha256> {

@@ -145,3 +145,72 @@ async fn a_turn_is_read_once_from_any_position_and_a_settled_stream_says_so() {
     assert!(begun.elapsed().as_secs() < 5);
     assert_eq!(read(None, 601).await.status(), 400);
 }
+
+#[tokio::test]
+async fn sessions_are_listed_newest_first_by_what_they_are() {
+    let platform = platform().await;
+    for chat in ["a", "b", "c"] {
+        create(&platform, chat).send().await.unwrap();
+    }
+    let sessions = format!("{}/api/v1/sessions", platform.url());
+    let list = async |query: &str| {
+        let url = format!("{sessions}?{query}");
+        let list = Client::new().get(url).bearer_auth(platform.secret_key()).send().await.unwrap();
+        list.json::<Value>().await.unwrap()
+    };
+    let names = |list: &Value| {
+        let data = list["data"].as_array().unwrap();
+        data.iter().map(|item| item["externalId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let first = list("page%5Bsize%5D=2").await;
+    assert_eq!(names(&first), ["c", "b"]);
+    let next = first["pagination"]["next"].as_str().unwrap();
+    let second = list(&format!("page%5Bsize%5D=2&page%5Bafter%5D={next}")).await;
+    assert_eq!((names(&second), &second["pagination"]["next"]), (vec!["a".to_owned()], &json!(null)));
+    assert_eq!(names(&list("filter%5BexternalId%5D=b,x").await), ["b"]);
+    assert!(names(&list("filter%5BtaskIdentifier%5D=other").await).is_empty());
+    let close = Client::new().post(format!("{sessions}/a/close")).bearer_auth(platform.secret_key());
+    assert_eq!(status(close.body("{}")).await, 200);
+    assert_eq!(names(&list("filter%5Bstatus%5D=CLOSED").await), ["a"]);
+    assert_eq!(status(Client::new().get(&sessions).bearer_auth(platform.mint_token("a"))).await, 403);
+}
+
+#[tokio::test]
+async fn tags_and_metadata_can_be_changed_and_the_external_id_cannot() {
+    let platform = platform().await;
+    create(&platform, "c").send().await.unwrap();
+    let url = format!("{}/api/v1/sessions/c", platform.url());
+    let patch = |body: Value| Client::new().patch(&url).bearer_auth(platform.secret_key()).json(&body);
+    let changed =
+        patch(json!({"tags": ["t"], "metadata": {"x": 1}, "externalId": "c"})).send().await.unwrap();
+    let changed: Value = changed.json().await.unwrap();
+    assert_eq!((&changed["tags"], &changed["metadata"]), (&json!(["t"]), &json!({"x": 1})));
+    assert_eq!(status(patch(json!({"externalId": "d"}))).await, 422);
+    let token = platform.mint_token("c");
+    assert_eq!(status(Client::new().patch(&url).bearer_auth(token).json(&json!({}))).await, 403);
+}
+
+#[tokio::test]
+async fn the_root_key_gets_claims_and_any_server_key_tokens_that_end() {
+    const KEY: &str = "tr_dev_sk_0123456789abcdefghijABCD";
+    let platform = DevPlatform::builder().additional_key(KEY).start().await.unwrap();
+    create(&platform, "c").send().await.unwrap();
+    let auth = format!("{}/api/v1/auth", platform.url());
+    let claims = |key: &str| Client::new().post(format!("{auth}/jwt/claims")).bearer_auth(key);
+    let answer: Value = claims(platform.secret_key()).send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["pub"], true);
+    assert_eq!(status(claims(KEY)).await, 403);
+    let mint = |body: Value| Client::new().post(format!("{auth}/public-tokens")).bearer_auth(KEY).json(&body);
+    let scopes = json!(["read:sessions:c"]);
+    for bad in [json!({}), json!({"scopes": []}), json!({"scopes": scopes, "expirationTime": "31d"})] {
+        assert_eq!(status(mint(bad)).await, 400);
+    }
+    let minted = mint(json!({"scopes": scopes, "expirationTime": "2s"})).send().await.unwrap();
+    let minted: Value = minted.json().await.unwrap();
+    let read = || {
+        Client::new().get(stream(&platform, "c/out/records")).bearer_auth(minted["token"].as_str().unwrap())
+    };
+    assert_eq!(status(read()).await, 200);
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    assert_eq!(status(read()).await, 401);
+}

@@ -8,13 +8,27 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use headstart_core::{Body, HeadStart};
-use http_body::{Frame, SizeHint};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::{HeadStartService, PathBody};
+
 /// Answers one path; every other request goes to the inner service untouched.
+///
+/// ```
+/// use headstart_core::HeadStart;
+/// use headstart_tower::{HeadStartLayer, NotFound, PathService};
+/// use tower_layer::Layer;
+///
+/// fn in_front_of<S>(app: S, head_start: HeadStart) -> PathService<S> {
+///     HeadStartLayer::new("/api/chat", head_start).layer(app)
+/// }
+///
+/// fn alone(head_start: HeadStart) -> PathService<NotFound> {
+///     HeadStartLayer::new("/api/chat", head_start).into_service()
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct HeadStartLayer {
     path: Arc<str>,
@@ -22,7 +36,7 @@ pub struct HeadStartLayer {
 }
 
 impl HeadStartLayer {
-    /// For exactly this path.
+    /// For exactly this path, as it comes in here: behind a router that cuts a prefix off, without it.
     #[must_use]
     pub fn new(path: &str, head_start: HeadStart) -> Self {
         Self { path: path.into(), head_start }
@@ -39,15 +53,19 @@ impl<S> Layer<S> for HeadStartLayer {
     type Service = PathService<S>;
 
     fn layer(&self, inner: S) -> PathService<S> {
-        PathService { path: self.path.clone(), head_start: self.head_start.clone(), inner }
+        PathService {
+            path: self.path.clone(),
+            head_start: HeadStartService::new(self.head_start.clone()),
+            inner,
+        }
     }
 }
 
-/// The service that a [`HeadStartLayer`] makes.
+/// The service that a [`HeadStartLayer`] makes. As ready as its inner service is.
 #[derive(Debug, Clone)]
 pub struct PathService<S> {
     path: Arc<str>,
-    head_start: HeadStart,
+    head_start: HeadStartService,
     inner: S,
 }
 
@@ -59,7 +77,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    type Response = http::Response<EitherBody<R>>;
+    type Response = http::Response<PathBody<R>>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
@@ -69,16 +87,19 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         if request.uri().path() == &*self.path {
-            let head_start = self.head_start.clone();
-            return Box::pin(async move { Ok(head_start.handle(request).await.map(EitherBody::HeadStart)) });
+            let answer = self.head_start.call(request);
+            return Box::pin(async move {
+                let Ok(response) = answer.await;
+                Ok(response.map(PathBody::head_start))
+            });
         }
         let inner = self.inner.call(request);
-        Box::pin(async move { Ok(inner.await?.map(EitherBody::Inner)) })
+        Box::pin(async move { Ok(inner.await?.map(PathBody::inner)) })
     }
 }
 
 /// Answers everything with 404.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct NotFound;
 
 impl<B> Service<http::Request<B>> for NotFound {
@@ -91,50 +112,8 @@ impl<B> Service<http::Request<B>> for NotFound {
     }
 
     fn call(&mut self, _request: http::Request<B>) -> Self::Future {
-        let mut response = http::Response::new(Body::full(Bytes::new()));
+        let mut response = http::Response::new(Body::default());
         *response.status_mut() = http::StatusCode::NOT_FOUND;
         ready(Ok(response))
-    }
-}
-
-/// A body of head start, or of the inner service.
-#[derive(Debug)]
-pub enum EitherBody<B> {
-    /// Head start's.
-    HeadStart(Body),
-    /// The inner service's.
-    Inner(B),
-}
-
-impl<B> http_body::Body for EitherBody<B>
-where
-    B: http_body::Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match self.get_mut() {
-            Self::HeadStart(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-            Self::Inner(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::HeadStart(body) => body.is_end_stream(),
-            Self::Inner(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::HeadStart(body) => body.size_hint(),
-            Self::Inner(body) => body.size_hint(),
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use headstart_core::{
-    Sessions,
+    Sessions, TokenSpec,
     sessions::{
         Appended, Channel, Opened, OutWriter, RecordStream, SessionsError, SessionsErrorKind, SessionsFuture,
     },
@@ -15,11 +15,12 @@ use serde::Deserialize;
 use tracing::debug;
 
 use crate::{
-    ConfigError, TriggerClientBuilder,
+    ConfigError, SecretKey, TriggerClientBuilder, deployment,
     http::{Answer, Http},
     out_writer,
     s2::S2Clients,
     subscribe,
+    tokens::Minter,
 };
 
 /// Talks to Trigger.dev. Cheap to clone.
@@ -29,11 +30,15 @@ pub struct TriggerClient(Arc<Inner>);
 struct Inner {
     http: Arc<Http>,
     s2: Arc<S2Clients>,
+    minter: Minter,
+    /// Of the runs of handlers that do not say it themselves.
+    deployment: Option<String>,
 }
 
 impl TriggerClient {
-    pub(crate) fn new(http: Http) -> Self {
-        Self(Arc::new(Inner { http: Arc::new(http), s2: Arc::default() }))
+    pub(crate) fn new(http: Http, key: SecretKey, deployment: Option<String>) -> Self {
+        let (http, minter) = (Arc::new(http), Minter::new(key));
+        Self(Arc::new(Inner { http, s2: Arc::default(), minter, deployment }))
     }
 
     /// With everything from the environment.
@@ -49,7 +54,9 @@ impl TriggerClient {
         TriggerClientBuilder::default()
     }
 
-    async fn create_session(&self, session: CreateSession) -> Result<Opened, SessionsError> {
+    async fn create_session(&self, mut session: CreateSession) -> Result<Opened, SessionsError> {
+        let deployment = &mut session.trigger_config.external_deployment_id;
+        *deployment = deployment::settle(std::mem::take(deployment), self.0.deployment.as_deref());
         let body = serde_json::to_vec(&session)
             .map_err(|error| SessionsError::new(SessionsErrorKind::Rejected, error.to_string()))?;
         self.0
@@ -60,6 +67,7 @@ impl TriggerClient {
                 let mut opened = Opened::new(created.public_access_token);
                 opened.is_existing = created.is_cached.unwrap_or(status != StatusCode::CREATED);
                 opened.metadata = created.metadata.filter(|metadata| !metadata.is_null());
+                opened.session_id = created.id;
                 opened.run_id = created.run_id;
                 opened.is_pending_version = created.pending_version == Some(true);
                 Ok(opened)
@@ -144,6 +152,21 @@ impl Sessions for TriggerClient {
         Box::pin(async move { self.read_records(&chat, channel, after).await })
     }
 
+    fn mint_token(&self, token: TokenSpec) -> SessionsFuture<'_, String> {
+        Box::pin(async move { self.0.minter.mint(&self.0.http, &token).await })
+    }
+
+    fn close(&self, chat: &ChatId, reason: Option<String>) -> SessionsFuture<'_, ()> {
+        let path = format!("/api/v1/sessions/{}/close", chat.path_segment());
+        Box::pin(async move {
+            let body = match reason {
+                Some(reason) => serde_json::json!({ "reason": reason }).to_string(),
+                None => "{}".to_owned(),
+            };
+            self.0.http.send(Method::POST, &path, HeaderMap::new(), body.into(), |_| Ok(())).await
+        })
+    }
+
     fn warm(&self) -> SessionsFuture<'_, ()> {
         Box::pin(async move {
             // Any answer will do: what counts is the connection.
@@ -156,6 +179,7 @@ impl Sessions for TriggerClient {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Created {
+    id: Option<String>,
     public_access_token: String,
     is_cached: Option<bool>,
     run_id: Option<String>,

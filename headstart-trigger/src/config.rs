@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::{SecretKey, TriggerClient, http::Http};
+use crate::{SecretKey, TriggerClient, deployment, http::Http};
 
 const CLOUD: &str = "https://api.trigger.dev";
 /// The version of the JavaScript SDK whose wire this client speaks.
@@ -73,6 +73,7 @@ pub struct TriggerClientBuilder {
     base_url: Option<String>,
     secret_key: Option<SecretKey>,
     preview_branch: Option<String>,
+    external_deployment_id: Option<String>,
     headers: HeaderMap,
     http: Option<reqwest::Client>,
     timeouts: Timeouts,
@@ -95,6 +96,16 @@ impl TriggerClientBuilder {
     /// `TRIGGER_DEV_BRANCH` unless that is `default`.
     pub fn preview_branch(mut self, branch: impl Into<String>) -> Self {
         self.preview_branch = Some(branch.into());
+        self
+    }
+
+    /// The deployment of the agent that this server belongs to: new runs wait for it. Blank and overlong ids
+    /// count as none. Defaults to `TRIGGER_EXTERNAL_DEPLOYMENT_ID`; when
+    /// `TRIGGER_AUTOMATIC_SKEW_VERSION_PROTECTION` is `1` or `true`, to the commit that the host or build
+    /// server names. A handler's own
+    /// [`external_deployment_id`](headstart_core::TriggerConfig::external_deployment_id) comes first.
+    pub fn external_deployment_id(mut self, id: impl Into<String>) -> Self {
+        self.external_deployment_id = Some(id.into());
         self
     }
 
@@ -160,7 +171,9 @@ impl TriggerClientBuilder {
                 .build()
                 .map_err(|error| ConfigError::Http(error.to_string()))?,
         };
-        Ok(TriggerClient::new(Http { client, base_url, headers, timeouts: self.timeouts }))
+        let http = Http { client, base_url, headers, timeouts: self.timeouts };
+        let deployment = deployment::discover(self.external_deployment_id.as_deref(), var);
+        Ok(TriggerClient::new(http, key, deployment))
     }
 }
 

@@ -14,11 +14,13 @@
 
 mod client;
 mod config;
+mod deployment;
 mod http;
 mod out_writer;
 mod s2;
 mod secret;
 mod subscribe;
+mod tokens;
 
 pub use client::TriggerClient;
 pub use config::{ConfigError, Timeouts, TriggerClientBuilder};

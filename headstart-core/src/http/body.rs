@@ -44,6 +44,13 @@ impl Body {
     }
 }
 
+/// Nothing; what layers that answer in the handler's place (CORS, say) begin with.
+impl Default for Body {
+    fn default() -> Self {
+        Self(Inner::Full(None))
+    }
+}
+
 /// A body that follows a turn, with a comment whenever nothing else came for `keep_alive`.
 pub(crate) fn sse_body(view: ViewReceiver, runtime: Arc<dyn Runtime>, keep_alive: Duration) -> Body {
     let timer = runtime.sleep(keep_alive);

@@ -21,6 +21,8 @@ pub enum ProblemKind {
     Forbidden,
     /// 403: the page or the host is none of those that are served.
     OriginNotAllowed,
+    /// 404: there is no such address, or no such chat.
+    NotFound,
     /// 405: only POST.
     MethodNotAllowed,
     /// 409: the session is closed or expired; use another chat id.
@@ -54,6 +56,7 @@ impl ProblemKind {
             Self::OriginNotAllowed => {
                 (StatusCode::FORBIDDEN, "origin-not-allowed", "This page may not use this server")
             }
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is nothing here"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Only POST is answered here")
             }

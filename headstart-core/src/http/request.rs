@@ -125,6 +125,14 @@ pub struct FirstTurnRequest {
     pub extra: Vec<(String, Json)>,
 }
 
+impl FirstTurnRequest {
+    /// A request that nobody posted.
+    pub(crate) fn of(chat_id: ChatId, messages: Vec<UiMessage>, metadata: Option<Json>) -> Self {
+        let trigger = MessageTrigger::SubmitMessage;
+        Self { chat_id, messages, trigger, message_id: None, metadata, extra: Vec::new() }
+    }
+}
+
 /// Reads a request: method, content type, size, JSON, fields.
 pub(crate) async fn read_request<B>(
     head: &Parts,
@@ -135,26 +143,45 @@ where
     B: http_body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let bytes = read_json(head, body, limits.body_bytes, limits).await?;
+    let raw: RawRequest = parse(&bytes, "the body is not a chat request")?;
+    raw.check(limits)
+}
+
+/// Reads the body of a POST of JSON, and checks what can be checked without knowing what it is about.
+pub(crate) async fn read_json<B>(
+    head: &Parts,
+    body: B,
+    most: usize,
+    limits: &Limits,
+) -> Result<Bytes, Problem>
+where
+    B: http_body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     if head.method != Method::POST {
         return Err(Problem::new(ProblemKind::MethodNotAllowed));
     }
     if !is_json(head) {
         return Err(Problem::new(ProblemKind::UnsupportedMediaType));
     }
-    let bytes = read_body(body, limits.body_bytes).await?;
+    let bytes = read_body(body, most).await?;
     match json_shape::excess(&bytes, limits.depth, limits.string_bytes) {
-        None => {}
-        Some(Excess::Depth) => return Err(Problem::invalid("the body is nested too deeply")),
-        Some(Excess::Number) => return Err(Problem::invalid("the body has a number that is no double")),
+        None => Ok(bytes),
+        Some(Excess::Depth) => Err(Problem::invalid("the body is nested too deeply")),
+        Some(Excess::Number) => Err(Problem::invalid("the body has a number that is no double")),
         Some(Excess::String) => {
-            return Err(Problem::new(ProblemKind::TooLarge).detail("the body has a text that is too long"));
+            Err(Problem::new(ProblemKind::TooLarge).detail("the body has a text that is too long"))
         }
     }
-    let raw: RawRequest = serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Problem::invalid("the body is not a chat request"),
+}
+
+/// Parses a body; `otherwise` says what it is when it is JSON and yet not what was asked for.
+pub(crate) fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8], otherwise: &str) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => Problem::invalid(otherwise),
         _ => Problem::invalid("the body is not JSON"),
-    })?;
-    raw.check(limits)
+    })
 }
 
 fn is_json(head: &Parts) -> bool {

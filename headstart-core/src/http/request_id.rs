@@ -31,6 +31,11 @@ impl RequestId {
         self.0.to_str().unwrap_or("-")
     }
 
+    /// What is logged about the request is logged under its id.
+    pub(crate) fn span(&self) -> tracing::Span {
+        tracing::info_span!("headstart", request = %self)
+    }
+
     pub(crate) fn put_into(self, headers: &mut HeaderMap) {
         headers.insert(REQUEST_ID, self.0);
     }

@@ -167,7 +167,7 @@ impl Recorder {
             E::ToolInputStart { id, tool_name, provider_executed, provider_metadata } => {
                 if !self.has_call(&id) && !self.inputs.contains(&id) {
                     let mut flags = self.flags(&tool_name, provider_executed, provider_metadata);
-                    if self.tools.get(&tool_name).is_none() {
+                    if !provider_executed && self.tools.get(&tool_name).is_none() {
                         flags.dynamic = Some(false);
                     }
                     self.inputs.push(id.clone());
@@ -479,7 +479,9 @@ impl Recorder {
         ToolFlags {
             provider_executed: provider_executed.then_some(true),
             provider_metadata,
-            dynamic: tool.is_none_or(|tool| tool.is_dynamic()).then_some(true),
+            // A provider's own tool needs no declaration, and all its chunks must be of one kind: a page
+            // makes two parts of a call that begins as one and becomes available as the other.
+            dynamic: tool.map_or(!provider_executed, |tool| tool.is_dynamic()).then_some(true),
             title: tool.and_then(|tool| tool.shown_title()).map(str::to_owned),
         }
     }
@@ -561,7 +563,7 @@ impl Recorder {
         if !self.has_call(&id) || self.has_result(&id) {
             return;
         }
-        let dynamic = self.tools.get(&tool_name).is_none_or(|tool| tool.is_dynamic()).then_some(true);
+        let dynamic = self.tools.get(&tool_name).is_some_and(|tool| tool.is_dynamic()).then_some(true);
         let (output, chunk) = if is_error {
             let error_text = result.to::<String>().unwrap_or_else(|_| result.as_str().to_owned());
             let chunk = UiChunk::ToolOutputError {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    Ending, Input, Machine, Output, Refusal, ViewLoss,
+    Ending, Input, Machine, Output, Refusal, Settlement, ViewLoss,
     mark::input_kind,
     opening::Opening,
     tee::{self, TeeCommand},
@@ -44,6 +44,8 @@ pub(crate) struct Driver {
     pub(crate) cancellation: CancellationToken,
     pub(crate) head: Option<oneshot::Sender<Result<Opened, Refusal>>>,
     pub(crate) view: Option<ViewSender>,
+    /// Who is to hear what became of the turn.
+    pub(crate) settled: Option<oneshot::Sender<Settlement>>,
     /// Held for as long as the turn is open.
     pub(crate) place: Place,
 }
@@ -81,9 +83,11 @@ impl Driver {
         loop {
             while let Some(output) = self.machine.poll() {
                 if self.carry_out(output, &mut works) {
+                    self.settle();
                     return;
                 }
             }
+            self.settle();
             if works.tee.is_none() {
                 tee = stream::pending().boxed();
             }
@@ -165,6 +169,15 @@ impl Driver {
             }
         }
         false
+    }
+
+    fn settle(&mut self) {
+        if let Some(settlement) = self.machine.settlement()
+            && let Some(settled) = self.settled.take()
+        {
+            // Nobody may be waiting.
+            let _ = settled.send(settlement);
+        }
     }
 
     fn show(&mut self, frame: bytes::Bytes) {

@@ -99,16 +99,10 @@ fn finished(recorder: &Recorder, reason: FinishReason, paused: bool) -> Decision
         // Some servers say `stop` although they want a tool: the call counts, not the word.
         return decision(approve(recorder, pending), false);
     }
-    if paused || reason == FinishReason::ToolCalls {
-        return decision(recorder.messages(), false);
-    }
-    if recorder.has_invalid_calls() {
-        // Cut off in the middle of a call's input: nothing there to run or to keep.
-        let said = recorder.final_messages();
-        let nothing = said.is_empty();
-        return decision(if nothing { no_op() } else { said }, !nothing);
-    }
-    decision(recorder.messages(), true)
+    // An invalid call has its error for a result, and the model is to be told. A final answer would not do: a
+    // page that sends results by itself would send that one for ever, to an agent that knows no such call.
+    let is_final = !paused && reason != FinishReason::ToolCalls && !recorder.has_invalid_calls();
+    decision(recorder.messages(), is_final)
 }
 
 fn failed(recorder: &Recorder, broken: BrokenAnswer) -> Decision {
@@ -242,16 +236,6 @@ mod tests {
                 Outcome::Stopped,
                 json!([said("a"), true, "Finish(Stop)", false]),
             ),
-            (
-                vec![text("a"), call("c", "plain", "{\"x", false)],
-                finished(FinishReason::Length),
-                json!([said("a"), true, "Finish(Length)", false]),
-            ),
-            (
-                vec![call("c", "plain", "{\"x", false)],
-                finished(FinishReason::Length),
-                json!([nothing(), false, "Finish(Length)", false]),
-            ),
         ] {
             assert_eq!(decided(events.clone(), outcome, keep), expected, "{events:?} {outcome:?}");
         }
@@ -267,6 +251,17 @@ mod tests {
                 decided(vec![call("c", "plain", "{}", false)], finished(reason), BrokenAnswer::default());
             assert_eq!(decided[1], false);
             assert_eq!(decided[0][1]["content"][0]["approvalId"], decided[0][0]["content"][1]["approvalId"]);
+        }
+    }
+
+    #[test]
+    fn a_model_is_told_of_its_invalid_call_whatever_word_it_ended_with() {
+        for reason in [FinishReason::Stop, FinishReason::ToolCalls, FinishReason::Length] {
+            let events = vec![text("a"), call("c", "plain", "{\"x", false)];
+            let decided = decided(events, finished(reason), BrokenAnswer::default());
+            assert_eq!(decided[0][0]["content"][1]["toolCallId"], "c");
+            assert_eq!(decided[0][1]["content"][0]["output"]["type"], "error-text");
+            assert_eq!((&decided[1], decided[0].as_array().unwrap().len()), (&json!(false), 2));
         }
     }
 

@@ -12,6 +12,7 @@ mod machine;
 mod mark;
 pub(crate) mod opening;
 mod settings;
+mod settlement;
 mod signals;
 mod splice;
 mod tee;
@@ -20,5 +21,6 @@ mod view;
 
 pub use machine::Machine;
 pub use settings::{BrokenAnswer, Deadlines, OnDisconnect};
+pub use settlement::Settlement;
 pub use signals::{Input, Output, Plan, Purpose, TurnSpec};
 pub use view::{Ending, Refusal, ViewLoss};

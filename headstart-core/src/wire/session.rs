@@ -72,9 +72,28 @@ pub struct TriggerConfigBody {
     /// Seconds the run waits warm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_in_seconds: Option<u32>,
-    /// The deployment the run belongs to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_deployment_id: Option<String>,
+    /// The deployment the run belongs to. Never sent as null.
+    #[serde(skip_serializing_if = "Deployment::is_unnamed")]
+    pub external_deployment_id: Deployment,
+}
+
+/// Which deployment a run belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(untagged)]
+pub enum Deployment {
+    /// The one this server belongs to, as far as the platform's client knows.
+    #[default]
+    Discovered,
+    /// Whichever is current.
+    Any,
+    /// This one. The run waits for it if it is not there yet.
+    Id(String),
+}
+
+impl Deployment {
+    fn is_unnamed(&self) -> bool {
+        !matches!(self, Self::Id(_))
+    }
 }
 
 impl Default for Json {

@@ -25,19 +25,19 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 /// Never to be seen in a log or a body; in one header it has to be.
-pub const ACCESS_TOKEN: &str = "pat-5d41402abc4b2a76b9719d911017c592";
+pub(crate) const ACCESS_TOKEN: &str = "pat-5d41402abc4b2a76b9719d911017c592";
 
 /// What happened to the platform.
 #[derive(Default)]
-pub struct Log {
-    pub calls: AtomicUsize,
-    pub creates: Mutex<Vec<Value>>,
-    pub inputs: Mutex<Vec<Value>>,
+pub(crate) struct Log {
+    pub(crate) calls: AtomicUsize,
+    pub(crate) creates: Mutex<Vec<Value>>,
+    pub(crate) inputs: Mutex<Vec<Value>>,
     handed_over: watch::Sender<bool>,
 }
 
 #[derive(Clone, Default)]
-pub struct Memory(pub Arc<Log>);
+pub(crate) struct Memory(pub(crate) Arc<Log>);
 
 impl Memory {
     fn called(&self) {
@@ -112,9 +112,9 @@ impl OutWriter for Writer {
 
 /// Says hello, or calls the tool that the newest message names; at once, or `slowly`.
 #[derive(Clone, Default)]
-pub struct Model {
-    pub calls: Arc<AtomicUsize>,
-    pub seen: Arc<Mutex<Vec<Value>>>,
+pub(crate) struct Model {
+    pub(crate) calls: Arc<AtomicUsize>,
+    pub(crate) seen: Arc<Mutex<Vec<Value>>>,
 }
 
 impl StepModel for Model {
@@ -144,16 +144,16 @@ impl StepModel for Model {
     }
 }
 
-pub struct World {
-    pub log: Arc<Log>,
-    pub model: Model,
-    pub head_start: HeadStart,
+pub(crate) struct World {
+    pub(crate) log: Arc<Log>,
+    pub(crate) model: Model,
+    pub(crate) head_start: HeadStart,
 }
 
-pub type Ready = HeadStartBuilder<headstart_core::Authorized, headstart_core::Runs>;
+pub(crate) type Ready = HeadStartBuilder<headstart_core::Authorized, headstart_core::Runs>;
 
 /// A handler for users `ada` and `eve`; ada's chats begin with `ada:`, and `down` is nobody's.
-pub fn world(configure: impl FnOnce(Ready) -> Ready) -> World {
+pub(crate) fn world(configure: impl FnOnce(Ready) -> Ready) -> World {
     let memory = Memory::default();
     let model = Model::default();
     let asked = model.clone();
@@ -183,38 +183,38 @@ pub fn world(configure: impl FnOnce(Ready) -> Ready) -> World {
     World { log: memory.0, model, head_start }
 }
 
-pub fn text(id: &str, role: &str, text: &str) -> Value {
+pub(crate) fn text(id: &str, role: &str, text: &str) -> Value {
     json!({"id": id, "role": role, "parts": [{"type": "text", "text": text}]})
 }
 
-pub fn body(chat: &str, messages: &[Value]) -> Value {
+pub(crate) fn body(chat: &str, messages: &[Value]) -> Value {
     json!({"chatId": chat, "headStartMessages": messages, "trigger": "submit-message"})
 }
 
-pub fn post(user: &str, body: &Value) -> Request<String> {
+pub(crate) fn post(user: &str, body: &Value) -> Request<String> {
     let request = Request::post("/api/chat").header("content-type", "application/json");
     request.header("x-user", user).body(body.to_string()).unwrap()
 }
 
-pub fn hello(chat: &str) -> Value {
+pub(crate) fn hello(chat: &str) -> Value {
     body(chat, &[text("u1", "user", "Hello")])
 }
 
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: http::HeaderMap,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn problem(&self) -> Value {
+    pub(crate) fn problem(&self) -> Value {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.body);
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
 impl World {
-    pub async fn send(&self, request: Request<String>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<String>) -> Answer {
         let response = self.head_start.handle(request).await;
         let (head, body) = response.into_parts();
         let bytes = body.collect().await.expect("a clean end").to_bytes();
@@ -223,12 +223,12 @@ impl World {
     }
 
     /// Requests to platform and model so far.
-    pub fn side_effects(&self) -> usize {
+    pub(crate) fn side_effects(&self) -> usize {
         self.log.calls.load(Ordering::SeqCst) + self.model.calls.load(Ordering::SeqCst)
     }
 
     /// The payload that the one session was created with.
-    pub fn payload(&self) -> Value {
+    pub(crate) fn payload(&self) -> Value {
         let creates = self.log.creates.lock().unwrap();
         assert_eq!(creates.len(), 1);
         creates[0]["triggerConfig"]["basePayload"].clone()

@@ -1,0 +1,44 @@
+//! The routes beside the first turn, as a service.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use headstart_core::{Body, SessionRoutes};
+use tower_service::Service;
+
+/// Answers every request it gets by the last two segments of its path; see [`SessionRoutes`]. Cheap to clone;
+/// always ready; never fails: errors are responses.
+#[derive(Debug, Clone)]
+pub struct SessionRoutesService(SessionRoutes);
+
+impl SessionRoutesService {
+    /// Of these routes.
+    #[must_use]
+    pub fn new(routes: SessionRoutes) -> Self {
+        Self(routes)
+    }
+}
+
+impl<B> Service<http::Request<B>> for SessionRoutesService
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let routes = self.0.clone();
+        Box::pin(async move { Ok(routes.handle(request).await) })
+    }
+}

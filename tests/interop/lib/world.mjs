@@ -1,0 +1,74 @@
+// Everything between two real ends: the page's transport in this process, the agents' runtime in its threads.
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { APPROVAL_SECRET } from "../agent/secret.mjs";
+import { Runs } from "./runs.mjs";
+import { Page } from "./page.mjs";
+
+const binary = process.env.HEADSTART_INTEROP ?? fileURLToPath(new URL("../../../target/debug/headstart-interop", import.meta.url));
+const AGENTS = ["agent", "agent-signed", "agent-signs-alone", "agent-without-code", "agent-without-code-signed", "hydrated", "session-loop", "own-loop"];
+
+/** Starts platform, warm server and agents. */
+export async function startWorld() {
+  const runs = new Runs();
+  const worker = createServer((request, response) => runs.serve(request, response));
+  worker.listen(0, "127.0.0.1");
+  await once(worker, "listening");
+  const url = `http://127.0.0.1:${worker.address().port}/runs`;
+  const options = ["--worker", url, "--approval-secret", APPROVAL_SECRET, ...AGENTS.flatMap((id) => ["--agent", id])];
+  const server = spawn(binary, options, { stdio: ["ignore", "pipe", "inherit"] });
+  const ready = await new Promise((resolve, reject) => {
+    let text = "";
+    server.stdout.on("data", (chunk) => {
+      text += chunk;
+      if (text.includes("\n")) resolve(JSON.parse(text));
+    });
+    server.once("error", reject);
+    server.once("exit", (code) => reject(new Error(`${binary} ended with ${code}`)));
+  });
+  return new World(runs, worker, server, ready);
+}
+
+class World {
+  #worker;
+  #process;
+  #chats = 0;
+  constructor(runs, worker, process, { server, platform, secretKey }) {
+    this.runs = runs;
+    this.server = server;
+    this.platform = platform;
+    this.secretKey = secretKey;
+    this.#worker = worker;
+    this.#process = process;
+  }
+  /** A page with a new chat, whose first message is answered by a model that says `step`. */
+  async visit(agent, step, use) {
+    const chatId = `chat-${process.pid}-${++this.#chats}`;
+    const page = new Page(this, { agent, chatId, step });
+    try {
+      await use(page);
+    } finally {
+      page.close();
+      await this.#cancelRuns(chatId);
+    }
+  }
+  /** Cancels what runs for a chat, as the platform's dashboard would. */
+  async #cancelRuns(chatId) {
+    for (const id of this.runs.of(chatId)) {
+      const response = await fetch(`${this.platform}/api/v2/runs/${id}/cancel`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${this.secretKey}` },
+      });
+      if (!response.ok) throw new Error(`run ${id} cannot be cancelled: ${response.status}`);
+    }
+  }
+  async stop() {
+    this.#process.removeAllListeners("exit");
+    this.#process.kill();
+    this.#worker.closeAllConnections();
+    this.#worker.close();
+    await this.runs.stop();
+  }
+}
