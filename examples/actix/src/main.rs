@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{
-    App, FromRequest, HttpRequest, HttpServer, dev::Payload, error::ErrorUnauthorized, middleware::Compress,
-    rt, web,
-};
+use actix_web::{App, FromRequest, HttpRequest, HttpServer, dev::Payload, error::ErrorUnauthorized, rt, web};
 use headstart_core::{AuthorizeRequest, Denied, Grant};
 use headstart_example_common::{Error, builder, listen, stop_signal};
 
@@ -31,7 +28,7 @@ async fn main() -> Result<(), Error> {
     // The server stops by itself at the same signals, and waits for open responses.
     HttpServer::new(move || {
         let chat = headstart_actix::post_with::<User>(head_start.clone());
-        App::new().wrap(Compress::default()).service(web::resource("/api/chat").route(chat))
+        App::new().service(web::resource("/api/chat").route(chat))
     })
     .h1_allow_half_closed(false)
     .listen(listen()?)?

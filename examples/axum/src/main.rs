@@ -20,10 +20,10 @@ async fn main() -> Result<(), Error> {
     head_start.warm().await;
     let app = Router::new().route("/api/chat", headstart_axum::post_with::<User, _>(head_start.clone()));
 
-    let (stopping, stopped) = oneshot::channel();
+    let (stopping, stopped) = oneshot::channel::<()>();
     let drained = tokio::spawn(async move {
         stop_signal().await;
-        drop(stopping.send(()));
+        drop(stopping);
         head_start.drain(DRAIN).await
     });
     axum::serve(TcpListener::from_std(listen()?)?, app)

@@ -3,7 +3,6 @@
 use std::{
     future::{Ready, ready},
     net::{SocketAddr, TcpListener},
-    time::Duration,
 };
 
 use actix_web::{
