@@ -18,6 +18,8 @@ use crate::{
 
 /// The most that one step may say, in bytes. A handover carries all of it in one input of at most 1 MiB.
 const DEFAULT_LIMIT: usize = 800 * 1024;
+/// The most that one step may show beside that, in bytes: files and results that are not handed over.
+const PASSING_LIMIT: usize = 16 * 1024 * 1024;
 
 /// A call of a client tool that has no result yet: the agent is to run it, or a human to answer it.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +42,8 @@ pub struct Recorder {
     approval_secret: Option<ApprovalSecret>,
     limit: usize,
     size: usize,
+    /// Bytes of what was shown and not kept.
+    passed: usize,
     step_started: bool,
     is_shown: bool,
     is_closed: bool,
@@ -64,9 +68,14 @@ struct Block {
 enum Part {
     Text(String, Option<ProviderMetadata>),
     Reasoning(String, Option<ProviderMetadata>),
-    Call { call: ToolCallPart, error: Option<String> },
+    Call {
+        call: ToolCallPart,
+        error: Option<String>,
+    },
     Result(ToolResultPart),
     Other(AssistantPart),
+    /// Too large to be handed over.
+    LeftOut,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +94,7 @@ impl Recorder {
             approval_secret: None,
             limit: DEFAULT_LIMIT,
             size: 0,
+            passed: 0,
             step_started: false,
             is_shown: false,
             is_closed: false,
@@ -124,13 +134,14 @@ impl Recorder {
     /// Takes in one event and appends its chunks.
     ///
     /// # Errors
-    /// When the model says more than the limit.
+    /// When the model says more than the limit. A file or a result of the provider's own that does not fit is
+    /// shown and not kept.
     pub fn event(&mut self, event: StepEvent, out: &mut Vec<UiChunk>) -> Result<(), StepError> {
         use StepEvent as E;
         if self.is_closed {
             return Ok(());
         }
-        self.grow(event.size())?;
+        let is_kept = self.admit(&event)?;
         match event {
             E::Start => {}
             E::Finish { reason, paused, .. } => self.finish = Some((reason, paused)),
@@ -174,7 +185,10 @@ impl Recorder {
                 }
             }
             E::ToolResult { id, tool_name, result, is_error, provider_metadata } => {
-                self.result(id, tool_name, result, is_error, provider_metadata, out);
+                self.result(id.clone(), tool_name, result, is_error, provider_metadata, out);
+                if !is_kept {
+                    self.forget_call(&id);
+                }
             }
             E::File { media_type, data, provider_metadata } => {
                 let url = format!("data:{media_type};base64,{data}");
@@ -183,13 +197,14 @@ impl Recorder {
                     UiChunk::File { media_type: media_type.clone(), url, provider_metadata: metadata },
                     out,
                 );
-                self.parts.push(Part::Other(AssistantPart::File(FilePart {
+                let part = Part::Other(AssistantPart::File(FilePart {
                     r#type: FileType::Value,
                     media_type,
                     filename: None,
                     data: FileData::Base64(data),
                     provider_options: provider_metadata,
-                })));
+                }));
+                self.parts.extend(is_kept.then_some(part));
             }
             E::ReasoningFile { media_type, data, provider_metadata } => {
                 let url = format!("data:{media_type};base64,{data}");
@@ -200,12 +215,13 @@ impl Recorder {
                     provider_metadata: metadata,
                 };
                 self.show(chunk, out);
-                self.parts.push(Part::Other(AssistantPart::ReasoningFile(ReasoningFilePart {
+                let part = Part::Other(AssistantPart::ReasoningFile(ReasoningFilePart {
                     r#type: ReasoningFileType::Value,
                     data: FileData::Base64(data),
                     media_type,
                     provider_options: provider_metadata,
-                })));
+                }));
+                self.parts.extend(is_kept.then_some(part));
             }
             // Browsers do not get them unless an application asks; agents drop them.
             E::Source { .. } => {}
@@ -305,13 +321,12 @@ impl Recorder {
         self.build(|_| true)
     }
 
-    /// The same without calls that have no result of their own: what may stand as a whole answer.
+    /// The same without calls that have no result of their own: what may stand as a whole answer. The error
+    /// of an invalid call is one.
     #[must_use]
     pub fn final_messages(&self) -> Vec<ModelMessage> {
         self.build(|part| match part {
-            Part::Call { call, .. } => {
-                call.provider_executed == Some(true) && self.has_result(&call.tool_call_id)
-            }
+            Part::Call { call, error } => error.is_some() || self.has_result(&call.tool_call_id),
             _ => true,
         })
     }
@@ -346,6 +361,7 @@ impl Recorder {
                 }
                 Part::Result(result) => said.push(AssistantPart::ToolResult(result.clone())),
                 Part::Other(part) => said.push(part.clone()),
+                Part::LeftOut => {}
             }
         }
         let said = (!said.is_empty()).then(|| ModelMessage::assistant(said));
@@ -593,12 +609,52 @@ impl Recorder {
         out.push(chunk);
     }
 
-    fn grow(&mut self, bytes: usize) -> Result<(), StepError> {
-        self.size += bytes;
-        if self.size > self.limit {
-            let message = format!("the answer is larger than {} bytes", self.limit);
-            return Err(StepError::new(StepErrorKind::Malformed, message));
+    /// May this be said, and is it kept? A file or a provider's own result that is too large for the handover
+    /// is shown all the same: the answer does not fail for it.
+    fn admit(&mut self, event: &StepEvent) -> Result<bool, StepError> {
+        let size = event.size();
+        let fits = self.size + size <= self.limit;
+        let may_pass = matches!(
+            event,
+            StepEvent::File { .. } | StepEvent::ReasoningFile { .. } | StepEvent::ToolResult { .. }
+        );
+        if fits {
+            self.size += size;
+            return Ok(true);
         }
-        Ok(())
+        if may_pass && self.passed + size <= PASSING_LIMIT {
+            self.passed += size;
+            return Ok(false);
+        }
+        let message = format!("the answer is larger than {} bytes", self.limit);
+        Err(StepError::new(StepErrorKind::Malformed, message))
+    }
+
+    /// Leaves a call and its result out of the messages: one without the other would be refused.
+    fn forget_call(&mut self, id: &str) {
+        for part in &mut self.parts {
+            let of = match part {
+                Part::Call { call, .. } => &call.tool_call_id,
+                Part::Result(result) => &result.tool_call_id,
+                _ => continue,
+            };
+            if of == id {
+                *part = Part::LeftOut;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_without_end_are_too_much() {
+        let mut recorder = Recorder::new("m".into()).with_limit(10_000);
+        let blocks = (0..1000).map(|n| StepEvent::TextStart { id: n.to_string(), provider_metadata: None });
+        let mut chunks = Vec::new();
+        let mut results = blocks.map(|event| recorder.event(event, &mut chunks));
+        assert!(results.any(|result| result.is_err()));
     }
 }

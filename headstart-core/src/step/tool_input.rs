@@ -22,7 +22,8 @@ pub fn check_tool_input(tool: &Tool, text: &str) -> Result<Json, (Json, String)>
         Json::parse(text).map_err(|error| (Json::string(text), invalid_json(tool.name(), text, &error)))?;
     let before = given.to_value();
     let mut after = before.clone();
-    normalise(&tool.schema().to_value(), &mut after);
+    let schema = tool.schema().to_value();
+    normalise(&schema, &schema, &mut after);
     if let Some(validator) = tool.validator()
         && let Some(message) = schema_violation(tool, validator, &given, &after)
     {
@@ -34,7 +35,8 @@ pub fn check_tool_input(tool: &Tool, text: &str) -> Result<Json, (Json, String)>
 
 /// Drops unknown keys where the schema forbids them and fills defaults, all the way down. Branches
 /// (`anyOf`, `oneOf`) are left alone: which one is meant, only the agent's schema knows.
-fn normalise(schema: &Value, value: &mut Value) {
+fn normalise(root: &Value, schema: &Value, value: &mut Value) {
+    let Some(schema) = resolve(root, schema) else { return };
     let none = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
     match value {
@@ -45,7 +47,7 @@ fn normalise(schema: &Value, value: &mut Value) {
             }
             for (key, property) in properties {
                 match object.get_mut(key) {
-                    Some(value) => normalise(property, value),
+                    Some(value) => normalise(root, property, value),
                     None => {
                         if let Some(default) = property.get("default") {
                             object.insert(key.clone(), default.clone());
@@ -55,16 +57,30 @@ fn normalise(schema: &Value, value: &mut Value) {
             }
             if let Some(schema @ Value::Object(_)) = others {
                 let unknown = object.iter_mut().filter(|(key, _)| !properties.contains_key(*key));
-                unknown.for_each(|(_, value)| normalise(schema, value));
+                unknown.for_each(|(_, value)| normalise(root, schema, value));
             }
         }
         Value::Array(items) => {
             if let Some(schema @ Value::Object(_)) = schema.get("items") {
-                items.iter_mut().for_each(|item| normalise(schema, item));
+                items.iter_mut().for_each(|item| normalise(root, schema, item));
             }
         }
         _ => {}
     }
+}
+
+/// The schema behind references into `root`: types that hold themselves have them. One beside others may be
+/// wrapped in an `allOf` of its own. `None` when it leads nowhere, or round in a circle.
+fn resolve<'a>(root: &'a Value, mut schema: &'a Value) -> Option<&'a Value> {
+    const LONGEST: usize = 16;
+    for _ in 0..LONGEST {
+        schema = match (schema.get("$ref"), schema.get("allOf").and_then(Value::as_array)) {
+            (Some(reference), _) => root.pointer(reference.as_str()?.strip_prefix('#')?)?,
+            (None, Some(all)) if all.len() == 1 && schema.get("properties").is_none() => &all[0],
+            _ => return Some(schema),
+        };
+    }
+    None
 }
 
 #[cfg(test)]
@@ -117,6 +133,33 @@ mod tests {
     fn loose_objects_keep_their_keys() {
         let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
         assert_eq!(check(schema, r#"{"a":"x","b":1}"#).unwrap().as_str(), r#"{"a":"x","b":1}"#);
+    }
+
+    #[test]
+    fn references_are_followed_and_circles_are_not() {
+        let tree = json!({
+            "type": "object",
+            "properties": {
+                "name": { "type": "string", "default": "leaf" },
+                "children": { "type": "array", "items": { "$ref": "#" } },
+                "next": { "allOf": [{ "$ref": "#/definitions/next" }], "description": "One more." },
+            },
+            "additionalProperties": false,
+            "definitions": {
+                "next": {
+                    "type": "object",
+                    "properties": { "n": { "type": "integer", "default": 1 } },
+                    "additionalProperties": false,
+                },
+            },
+        });
+        let given = r#"{"name":"a","children":[{"name":"b","x":1,"children":[{"y":2}]}],"next":{"z":3}}"#;
+        let kept = r#"{"children":[{"children":[{"name":"leaf"}],"name":"b"}],"name":"a","next":{"n":1}}"#;
+        assert_eq!(check(tree, given).unwrap().as_str(), kept);
+        let schema = json!({"properties": {"a": {"$ref": "#/properties/a"}}});
+        let mut value = json!({"a": {"b": 1}});
+        normalise(&schema, &schema, &mut value);
+        assert_eq!(value, json!({"a": {"b": 1}}));
     }
 
     #[test]

@@ -188,6 +188,10 @@ mod tests {
         assert!(check::<Shape>(r#"{"kind":"circle","side":1}"#).is_err());
         assert!(check::<Tree>(r#"{"children":[{"children":[]}]}"#).is_ok());
         assert!(check::<Tree>(r#"{"children":[{"children":[{}]}]}"#).is_err());
+        assert_eq!(
+            check::<Tree>(r#"{"children":[{"children":[],"x":1}]}"#),
+            Ok(r#"{"children":[{"children":[]}]}"#.to_owned())
+        );
         assert!(check::<Mixed>(r#"{"name":"a","kind":"square","side":2}"#).is_ok());
         assert!(check::<Mixed>(r#"{"name":"a","kind":"square"}"#).is_err());
         assert_eq!(check::<Nothing>(""), Ok("{}".to_owned()));

@@ -37,7 +37,7 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// A tool whose input is read into a `T`: its schema is made of the type.
+    /// A tool whose input is read into a `T`: its schema is made of the type. Needs the feature `schemars`.
     ///
     /// The schema is draft-07 without references (but of a type that holds itself), and objects are closed
     /// (`additionalProperties: false`), as the agent's own schemas are. Comments on fields become descriptions;

@@ -36,6 +36,8 @@ struct Call {
     text: String,
     /// The input as genai read it.
     value: Value,
+    /// It came at once, and another of this id is another call: ids of genai's own making repeat.
+    is_whole: bool,
     metadata: Option<Json>,
 }
 
@@ -127,28 +129,29 @@ impl Events {
         let ToolCall { call_id, fn_name, fn_arguments, thought_signatures } = tool_call;
         self.close(out);
         self.mark = None;
+        let (text, is_whole) = match fn_arguments {
+            Value::String(text) => (text, false),
+            Value::Null => (String::new(), true),
+            value => (value.to_string(), true),
+        };
         let at = match self.calls.iter().position(|call| call.id == call_id) {
-            Some(at) => at,
-            None => {
+            Some(at) if !is_whole => at,
+            known => {
+                let id = if known.is_some() { format!("{call_id}{}", self.calls.len()) } else { call_id };
                 let signature = thought_signatures.as_ref().and_then(|signatures| signatures.first());
                 let metadata = signature.and_then(|signature| self.signing.metadata(signature));
                 out.push_back(StepEvent::ToolInputStart {
-                    id: call_id.clone(),
+                    id: id.clone(),
                     tool_name: fn_name.clone(),
                     provider_executed: false,
                     provider_metadata: metadata.clone(),
                 });
                 let (text, value) = (String::new(), Value::Null);
-                self.calls.push(Call { id: call_id, name: fn_name, text, value, metadata });
+                self.calls.push(Call { id, name: fn_name, text, value, is_whole, metadata });
                 self.calls.len() - 1
             }
         };
         let call = &mut self.calls[at];
-        let text = match fn_arguments {
-            Value::String(text) => text,
-            Value::Null => String::new(),
-            value => value.to_string(),
-        };
         if let Some(delta) = text.strip_prefix(&*call.text).filter(|delta| !delta.is_empty()) {
             out.push_back(StepEvent::ToolInputDelta { id: call.id.clone(), delta: delta.to_owned() });
             call.text = text;
@@ -160,7 +163,9 @@ impl Events {
         // Some calls come only now, or are only now complete.
         let usage = usage(end.captured_usage.as_ref());
         let reason = finish_reason(end.captured_stop_reason.as_ref());
-        for captured in end.captured_into_tool_calls().unwrap_or_default() {
+        let captured = end.captured_into_tool_calls().unwrap_or_default();
+        let are_whole = self.calls.iter().any(|call| call.is_whole);
+        for captured in captured.into_iter().filter(|_| !are_whole) {
             let value = captured.fn_arguments.clone();
             if !self.calls.iter().any(|call| call.id == captured.call_id) {
                 self.call(captured.clone(), out);

@@ -194,6 +194,49 @@ async fn anthropic_thinking_keeps_signatures_order_and_redacted_blocks() {
 }
 
 #[tokio::test]
+async fn gemini_keeps_signatures_of_text_and_of_each_parallel_call() {
+    let chunk = |parts: Value| {
+        format!("data: {}", json!({"candidates": [{"content": {"role": "model", "parts": parts}}]}))
+    };
+    let call = |city: &str, signature: Value| {
+        let mut part = json!({"functionCall": {"name": "getWeather", "args": {"city": city}}});
+        part.as_object_mut().unwrap().extend(signature.as_object().unwrap().clone());
+        part
+    };
+    let events = [
+        chunk(json!([{"text": "Hm.", "thought": true}])),
+        chunk(json!([{"text": "Let me see.", "thoughtSignature": "TS"}])),
+        chunk(json!([call("Paris", json!({"thoughtSignature": "CS"}))])),
+        chunk(json!([call("Rome", json!({}))])),
+        r#"data: {"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4,"totalTokenCount":7}}"#.to_owned(),
+    ];
+    let recorded = answered(AdapterKind::Gemini, Answer::events(events.iter().map(String::as_str))).await;
+    assert_eq!(recorded.error, None);
+    let content = &recorded.messages[0]["content"];
+    let signed = |signature: &str| json!({"google": {"thoughtSignature": signature}});
+    assert_eq!(content[0], json!({"type": "reasoning", "text": "Hm."}));
+    assert_eq!(content[1], json!({"type": "text", "text": "Let me see.", "providerOptions": signed("TS")}));
+    assert_eq!(
+        (&content[2]["input"], &content[2]["providerOptions"]),
+        (&json!({"city": "Paris"}), &signed("CS"))
+    );
+    assert_eq!(content[3]["input"], json!({"city": "Rome"}));
+    assert_ne!(content[2]["toolCallId"], content[3]["toolCallId"]);
+
+    let mock = Mock::start(Answer::events([])).await;
+    let history =
+        json!([{"role": "user", "content": "q"}, recorded.messages[0], {"role": "user", "content": "And?"}]);
+    record(&model(&mock, AdapterKind::Gemini), request(history)).await;
+    let parts = mock.asked().remove(0)["contents"][1]["parts"].clone();
+    assert_eq!((&parts[0]["text"], &parts[0]["thoughtSignature"]), (&json!("Let me see."), &json!("TS")));
+    assert_eq!(
+        (&parts[1]["functionCall"]["args"], &parts[1]["thoughtSignature"]),
+        (&json!({"city": "Paris"}), &json!("CS"))
+    );
+    assert_eq!(parts[2]["functionCall"]["args"], json!({"city": "Rome"}));
+}
+
+#[tokio::test]
 async fn a_refusal_before_the_first_part_is_an_error_and_nothing_else() {
     for (status, kind) in [
         (400, StepErrorKind::Rejected),

@@ -14,7 +14,7 @@ use headstart_rig::Rig;
 use mock::{Answer, Mock};
 use rig_core::{
     completion::CompletionRequest,
-    providers::{anthropic::AnthropicConfig, openai::OpenAIConfig},
+    providers::{anthropic::AnthropicConfig, gemini::GeminiConfig, openai::OpenAIConfig},
 };
 use serde_json::{Value, json};
 
@@ -32,6 +32,11 @@ fn responses(mock: &Mock) -> Rig {
 fn anthropic(mock: &Mock) -> Rig {
     let base = mock.url.trim_end_matches("/v1/");
     Rig::new(AnthropicConfig::new("key").with_base_url(base).client().completion("some-model"))
+}
+
+fn gemini(mock: &Mock) -> Rig {
+    let base = mock.url.trim_end_matches("/v1/");
+    Rig::new(GeminiConfig::new("key").with_base_url(base).client().completion("some-model"))
 }
 
 fn tools() -> ToolSet {
@@ -205,6 +210,28 @@ async fn openai_reasoning_keeps_what_has_to_come_back() {
             {"type": "text", "text": "Hi.", "providerOptions": {"openai": {"itemId": "msg_1"}}},
         ]}])
     );
+}
+
+#[tokio::test]
+async fn gemini_keeps_the_signatures_of_its_calls() {
+    let chunk = |parts: Value| {
+        format!("data: {}", json!({"candidates": [{"content": {"role": "model", "parts": parts}}]}))
+    };
+    let call = |city: &str| json!({"functionCall": {"name": "getWeather", "args": {"city": city}}, "thoughtSignature": "CS"});
+    let events = [
+        chunk(json!([{"text": "Hm.", "thought": true}])),
+        chunk(json!([{"text": "Let me see."}])),
+        chunk(json!([call("Paris")])),
+        r#"data: {"candidates":[{"content":{"role":"model","parts":[{"text":""}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":4,"totalTokenCount":7}}"#.to_owned(),
+    ];
+    let mock = Mock::start(Answer::events(events.iter().map(String::as_str))).await;
+    let recorded = record(&gemini(&mock), hello()).await;
+    assert_eq!(recorded.error, None);
+    let content = &recorded.messages[0]["content"];
+    assert_eq!(content[0], json!({"type": "reasoning", "text": "Hm."}));
+    assert_eq!(content[1], json!({"type": "text", "text": "Let me see."}));
+    assert_eq!(content[2]["input"], json!({"city": "Paris"}));
+    assert_eq!(content[2]["providerOptions"], json!({"google": {"thoughtSignature": "CS"}}));
 }
 
 #[tokio::test]
