@@ -56,10 +56,10 @@
 //! use headstart_core::HeadStart;
 //!
 //! # async fn serve(listener: tokio::net::TcpListener, app: axum::Router, head_start: HeadStart) -> std::io::Result<()> {
-//! let (stopping, stopped) = tokio::sync::oneshot::channel();
+//! let (stopping, stopped) = tokio::sync::oneshot::channel::<()>();
 //! let drained = tokio::spawn(async move {
 //!     drop(tokio::signal::ctrl_c().await);
-//!     drop(stopping.send(()));
+//!     drop(stopping);
 //!     head_start.drain(Duration::from_secs(25)).await
 //! });
 //! axum::serve(listener, app).with_graceful_shutdown(async { drop(stopped.await) }).await?;

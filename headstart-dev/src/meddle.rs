@@ -1,13 +1,15 @@
 //! The layer in front of both servers that carries faults out.
 
+use std::io;
+
 use axum::{
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use futures_util::{StreamExt, future::pending};
+use futures_util::{StreamExt, future::pending, stream};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -54,13 +56,18 @@ pub(crate) async fn meddle(
             wire.cut();
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
-        // Until the client has had enough and closes.
-        Some(Fault::Hang) => pending().await,
+        // Until the client has had enough and closes, which is not seen before its body is read.
+        Some(Fault::Hang) => {
+            let mut body = request.into_body().into_data_stream();
+            while body.next().await.is_some() {}
+            pending().await
+        }
         Some(Fault::Malformed) => malformed(endpoint),
         Some(Fault::Lost) => {
             let response = next.run(request).await;
-            // The first piece of the answer says that it is done.
-            drop(response.into_body().into_data_stream().next().await);
+            if matches!(endpoint, Endpoint::Subscribe | Endpoint::Write) {
+                return response.map(|body| swallow(body, wire));
+            }
             wire.cut();
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
@@ -107,6 +114,16 @@ async fn look_into(request: Request) -> Result<(String, Request), StatusCode> {
     let json: Value = serde_json::from_slice(&body).unwrap_or_default();
     let chat = json["externalId"].as_str().unwrap_or_default().trim().to_owned();
     Ok((chat, Request::from_parts(head, Body::from(body))))
+}
+
+/// The body of an answer that comes in pieces, cut where its first one was to come: it would say that something
+/// is done.
+fn swallow(body: Body, wire: Wire) -> Body {
+    Body::from_stream(stream::once(async move {
+        drop(body.into_data_stream().next().await);
+        wire.cut();
+        Err::<Bytes, _>(io::Error::from(io::ErrorKind::ConnectionReset))
+    }))
 }
 
 fn malformed(endpoint: Endpoint) -> Response {

@@ -72,25 +72,24 @@ pub(crate) fn router(state: Arc<State>, meddler: Meddler) -> Router {
         .with_state(state)
 }
 
-/// Every origin may call, and read every header; also of errors.
+/// Every origin may call with any header, and read every header; also of errors.
 async fn cors(request: Request, next: Next) -> Response {
+    let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let mut response = match *request.method() {
         Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),
         _ => next.run(request).await,
     };
     let headers = response.headers_mut();
-    let allowed = "authorization, content-type, x-part-id, x-trigger-source, trigger-version, \
-                   x-trigger-api-version, x-trigger-realtime-streams-version, x-trigger-branch, last-event-id, \
-                   timeout-seconds, x-peek-settled, x-trigger-stream-start, traceparent";
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, allowed),
         (header::ACCESS_CONTROL_EXPOSE_HEADERS, "*"),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    // A page's transport sends the application's own headers here, too.
+    headers.extend(asked.map(|asked| (header::ACCESS_CONTROL_ALLOW_HEADERS, asked)));
     response
 }
 

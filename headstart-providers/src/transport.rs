@@ -1,23 +1,25 @@
 //! One streaming request to a model's API: retried until it is answered, never after.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::stream;
-use headstart_core::{
-    sse::{Decoder, Event},
-    step::{StepError, StepErrorKind, StepEvent, StepStream},
-};
-use http::HeaderMap;
+use headstart_core::step::{StepError, StepErrorKind, StepEvent, StepStream};
+use http::{HeaderMap, HeaderValue};
 use tokio::time::{sleep, timeout};
 use tracing::debug;
+
+use crate::answer::{AnswerDecoder, Api};
 
 /// Tries of one call, the first included.
 const TRIES: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// A provider that wants a longer wait than this has refused.
 const MAX_WAIT: Duration = Duration::from_secs(20);
-const MAX_EVENT: usize = 8 * 1024 * 1024;
+/// An error answer tells its type within this, in bytes.
+const MAX_ERROR: usize = 64 * 1024;
+/// How long the end of an answer that is over may take.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Why a model cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,9 @@ pub enum ModelConfigError {
     /// No API key was given, and the environment has none.
     #[error("no API key: set {0}")]
     MissingKey(&'static str),
+    /// A server of one's own needs an address.
+    #[error("no base URL: set {0}")]
+    MissingUrl(&'static str),
     /// A key or header cannot travel in a request.
     #[error("{0} cannot be sent in a header")]
     Header(&'static str),
@@ -68,14 +73,13 @@ impl Transport {
     }
 
     /// Posts a request and decodes its stream. Dropping the stream closes the connection.
-    pub(crate) fn stream<D: Decode>(&self, request: Request) -> StepStream {
+    pub(crate) fn stream(&self, api: Api, request: Request) -> StepStream {
         let call = Call {
             transport: self.clone(),
+            api,
             request,
-            decoder: D::default(),
+            answer: AnswerDecoder::new(api),
             response: None,
-            sse: Decoder::new(MAX_EVENT),
-            ready: VecDeque::new(),
             tries: 0,
             has_begun: false,
         };
@@ -89,110 +93,9 @@ impl Transport {
         });
         Box::pin(events)
     }
-}
 
-/// A request to a model's API.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
-    pub(crate) url: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-/// Turns the events of one API into ours.
-pub(crate) trait Decode: Default + Send + 'static {
-    /// Takes in one event.
-    fn event(&mut self, event: &Event, out: &mut VecDeque<StepEvent>) -> Result<(), StepError>;
-
-    /// Has the model said that it is done?
-    fn is_done(&self) -> bool;
-
-    /// What an error answer says about itself: its type, if it has one.
-    fn error_type(body: &[u8]) -> Option<String>;
-}
-
-struct Call<D> {
-    transport: Transport,
-    request: Request,
-    decoder: D,
-    response: Option<reqwest::Response>,
-    sse: Decoder,
-    ready: VecDeque<StepEvent>,
-    tries: u32,
-    has_begun: bool,
-}
-
-impl<D: Decode> Call<D> {
-    async fn next(&mut self) -> Option<Result<StepEvent, StepError>> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                self.has_begun |= !matches!(event, StepEvent::Start);
-                return Some(Ok(event));
-            }
-            if self.decoder.is_done() {
-                self.release();
-                return None;
-            }
-            if let Err(error) = self.advance().await {
-                // What was said cannot be unsaid: only a call that said nothing may be made again.
-                let may_retry = !self.has_begun && self.tries < TRIES && error.is_retryable();
-                let wait =
-                    error.retry_after().unwrap_or(FIRST_WAIT * 2_u32.pow(self.tries.saturating_sub(1)));
-                if !may_retry || wait > MAX_WAIT {
-                    return Some(Err(error));
-                }
-                debug!(%error, "calling the model again");
-                self.response = None;
-                self.decoder = D::default();
-                self.sse = Decoder::new(MAX_EVENT);
-                sleep(wait).await;
-            }
-        }
-    }
-
-    /// Reads an answer that is over to its last byte, beside everything else: only then can its connection
-    /// be used again, and the provider does not take us for gone.
-    fn release(&mut self) {
-        if let (Some(mut response), Ok(runtime)) =
-            (self.response.take(), tokio::runtime::Handle::try_current())
-        {
-            runtime.spawn(async move {
-                let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
-                // One that does not end is dropped.
-                let _ = timeout(Duration::from_secs(2), rest).await;
-            });
-        }
-    }
-
-    /// Reads on until there is something new.
-    async fn advance(&mut self) -> Result<(), StepError> {
-        if let Some(event) = self.sse.next_event() {
-            return self.decoder.event(&event, &mut self.ready);
-        }
-        let Some(response) = &mut self.response else {
-            self.tries += 1;
-            let connected = self.transport.clone().connect(self.request.clone(), D::error_type).await;
-            self.response = Some(connected?);
-            return Ok(());
-        };
-        match timeout(self.transport.idle, response.chunk()).await {
-            Ok(Ok(Some(bytes))) => self
-                .sse
-                .feed(&bytes)
-                .map_err(|error| StepError::new(StepErrorKind::Malformed, error.to_string())),
-            Ok(Ok(None)) => Err(StepError::new(StepErrorKind::Truncated, "it ended without its last event")),
-            Ok(Err(error)) => Err(transport_error(&error)),
-            Err(_) => Err(StepError::new(StepErrorKind::Timeout, "it fell silent")),
-        }
-    }
-}
-
-impl Transport {
-    async fn connect(
-        self,
-        Request { url, headers, body }: Request,
-        error_type: fn(&[u8]) -> Option<String>,
-    ) -> Result<reqwest::Response, StepError> {
+    async fn connect(&self, api: Api, request: Request) -> Result<reqwest::Response, StepError> {
+        let Request { url, headers, body } = request;
         let sent = self.client.post(url).headers(headers).body(body).send();
         let response = match timeout(self.first_byte, sent).await {
             Ok(sent) => sent.map_err(|error| transport_error(&error))?,
@@ -207,19 +110,165 @@ impl Transport {
             _ => StepErrorKind::Rejected,
         };
         let wait = retry_after(response.headers());
-        let body = timeout(Duration::from_secs(2), response.bytes()).await;
-        // The type of an error is a constant of the API; its message may quote the request.
-        let what = body.ok().and_then(Result::ok).and_then(|body| error_type(&body)).unwrap_or_default();
-        Err(StepError::new(kind, format!("status {status} {what}")).with_retry_after(wait))
+        let refusal = api.refusal(&error_body(response).await);
+        Err(StepError::new(kind, format!("status {status} {}", refusal.kind))
+            .with_retry_after(wait.or(refusal.retry_after)))
     }
+}
+
+/// A request to a model's API.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) url: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// The stream of a request that could not even be written.
+pub(crate) fn failed(error: StepError) -> StepStream {
+    Box::pin(stream::once(async { Err(error) }))
+}
+
+struct Call {
+    transport: Transport,
+    api: Api,
+    request: Request,
+    answer: AnswerDecoder,
+    response: Option<reqwest::Response>,
+    tries: u32,
+    has_begun: bool,
+}
+
+impl Call {
+    async fn next(&mut self) -> Option<Result<StepEvent, StepError>> {
+        loop {
+            let failed = match self.answer.next_event() {
+                Ok(Some(event)) => {
+                    self.has_begun |= !matches!(event, StepEvent::Start);
+                    return Some(Ok(event));
+                }
+                Ok(None) if self.answer.is_done() => {
+                    self.release();
+                    return None;
+                }
+                Ok(None) => self.advance().await.err(),
+                Err(error) => Some(error),
+            };
+            let Some(error) = failed else { continue };
+            // What was said cannot be unsaid: only a call that said nothing may be made again.
+            let may_retry = !self.has_begun && self.tries < TRIES && error.is_retryable();
+            let wait = error.retry_after().unwrap_or(FIRST_WAIT * 2_u32.pow(self.tries.saturating_sub(1)));
+            if !may_retry || wait > MAX_WAIT {
+                return Some(Err(error));
+            }
+            debug!(%error, "calling the model again");
+            self.response = None;
+            self.answer = AnswerDecoder::new(self.api);
+            sleep(wait).await;
+        }
+    }
+
+    /// Reads an answer that is over to its last byte, beside everything else: only then can its connection
+    /// be used again, and the provider does not take us for gone.
+    fn release(&mut self) {
+        if let (Some(mut response), Ok(runtime)) =
+            (self.response.take(), tokio::runtime::Handle::try_current())
+        {
+            runtime.spawn(async move {
+                let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
+                // One that does not end is dropped.
+                let _ = timeout(LINGER, rest).await;
+            });
+        }
+    }
+
+    /// Reads on until there is something new.
+    async fn advance(&mut self) -> Result<(), StepError> {
+        let Some(response) = &mut self.response else {
+            self.tries += 1;
+            let connected = self.transport.connect(self.api, self.request.clone()).await;
+            self.response = Some(connected?);
+            return Ok(());
+        };
+        let is_ending = self.answer.is_ending();
+        let idle = if is_ending { self.transport.idle.min(LINGER) } else { self.transport.idle };
+        let failed = match timeout(idle, response.chunk()).await {
+            Ok(Ok(Some(bytes))) => return self.answer.feed(&bytes),
+            Ok(Ok(None)) => return self.answer.close(),
+            Ok(Err(error)) => transport_error(&error),
+            Err(_) => StepError::new(StepErrorKind::Timeout, "it fell silent"),
+        };
+        // All was said; that the connection did not close in good order changes nothing.
+        if is_ending { self.answer.close() } else { Err(failed) }
+    }
+}
+
+/// The body of an error answer, or its beginning.
+async fn error_body(mut response: reqwest::Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    let read = async {
+        while let Ok(Some(bytes)) = response.chunk().await {
+            body.extend_from_slice(&bytes);
+            if body.len() > MAX_ERROR {
+                break;
+            }
+        }
+    };
+    // What has come by then has to do.
+    let _ = timeout(Duration::from_secs(2), read).await;
+    body
 }
 
 fn transport_error(error: &reqwest::Error) -> StepError {
     StepError::new(StepErrorKind::Transport, error.to_string())
 }
 
+/// The wait that the provider asks for, in one of the three forms in use.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let ms = number("retry-after-ms").or_else(|| number("retry-after").map(|seconds| seconds * 1000.0))?;
-    (0.0..=60_000.0).contains(&ms).then(|| Duration::from_secs_f64(ms / 1000.0))
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let number = |name: &str| text(name)?.parse::<f64>().ok();
+    let date = || {
+        let at = httpdate::parse_http_date(text("retry-after")?).ok()?;
+        Some(at.duration_since(SystemTime::now()).unwrap_or_default().as_secs_f64())
+    };
+    let ms = number("retry-after-ms").map(|ms| ms / 1000.0);
+    let seconds = ms.or_else(|| number("retry-after")).or_else(date)?;
+    (0.0..=60.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
+}
+
+/// A header that holds a key and hides it.
+pub(crate) fn secret(value: &str) -> Result<HeaderValue, ModelConfigError> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| ModelConfigError::Header("the API key"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A variable of the environment that is set to something.
+pub(crate) fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_is_read_in_each_form_and_an_absurd_one_is_ignored() {
+        let later = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(30));
+        for (name, value, expected) in [
+            ("retry-after-ms", "1500", Some(1500)),
+            ("retry-after", "2", Some(2000)),
+            ("retry-after", "0.5", Some(500)),
+            ("retry-after", "3600", None),
+            ("retry-after", "-1", None),
+            ("retry-after", "soon", None),
+            ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+        ] {
+            let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
+            assert_eq!(retry_after(&headers), expected.map(Duration::from_millis), "{name}: {value}");
+        }
+        let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), later.parse().unwrap())]);
+        let wait = retry_after(&headers).unwrap();
+        assert!((28..=30).contains(&wait.as_secs()), "{wait:?}");
+    }
 }

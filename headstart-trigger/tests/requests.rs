@@ -8,11 +8,11 @@ use std::{
 };
 
 use headstart_core::{
-    Sessions,
+    Sessions, TokenSpec,
     sessions::SessionsErrorKind,
     wire::{ChatId, CreateSession, Json, SessionType, TriggerConfigBody},
 };
-use headstart_trigger::{Timeouts, TriggerClient};
+use headstart_trigger::{Timeouts, TriggerClient, TriggerClientBuilder};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -67,14 +67,13 @@ async fn platform(script: Vec<Does>) -> Platform {
 }
 
 impl Platform {
-    fn client(&self) -> TriggerClient {
+    fn builder(&self) -> TriggerClientBuilder {
         let timeouts = Timeouts::default().at_most(Duration::from_millis(1500));
-        TriggerClient::builder()
-            .base_url(&self.url)
-            .secret_key("tr_dev_secret")
-            .timeouts(timeouts)
-            .build()
-            .unwrap()
+        TriggerClient::builder().base_url(&self.url).timeouts(timeouts)
+    }
+
+    fn client(&self) -> TriggerClient {
+        self.builder().secret_key("tr_dev_secret").build().unwrap()
     }
 
     fn count(&self) -> usize {
@@ -157,4 +156,61 @@ async fn a_chat_id_is_one_segment_of_the_path_and_a_part_id_is_sent() {
     assert_eq!(platform.header("x-part-id"), ["part-1"]);
     let request = platform.requests.lock().unwrap()[0].clone();
     assert!(request.starts_with("post /realtime/v1/sessions/a%2fb%20%25%c3%a9/in/append "), "{request}");
+}
+
+#[tokio::test]
+async fn the_platform_is_asked_once_what_tokens_it_wants() {
+    let claims = Does::Answer(200, r#"{"sub":"env_1","pub":true}"#);
+    let platform = platform(vec![Does::Answer(500, "{}"), claims, Does::Answer(500, "{}")]).await;
+    let client = platform.client();
+    let mint = |chat: &str| client.mint_token(TokenSpec::read_only(chat.parse().unwrap()));
+    let (first, second) = (mint("c1").await.unwrap(), mint("c2").await.unwrap());
+    assert_ne!(first, second);
+    assert!(first.starts_with("eyJhbGciOiJIUzI1NiJ9.") && first.split('.').count() == 3, "{first}");
+    assert_eq!(platform.count(), 2, "one question, tried again once");
+    let request = platform.requests.lock().unwrap()[1].clone();
+    assert!(request.starts_with("post /api/v1/auth/jwt/claims ") && request.contains("content-length: 0"));
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_sign_asks_for_each_token() {
+    let platform = platform(vec![Does::Answer(200, r#"{"token":"minted"}"#), Does::Answer(404, "{}")]).await;
+    let client = platform.builder().secret_key("tr_dev_sk_0123456789abcdefghijABCD").build().unwrap();
+    let spec = || TokenSpec::read_write("c1".parse().unwrap());
+    assert_eq!(client.mint_token(spec()).await.unwrap(), "minted");
+    let request = platform.requests.lock().unwrap()[0].clone();
+    assert!(request.starts_with("post /api/v1/auth/public-tokens "), "{request}");
+    assert!(request.contains(r#""scopes":["read:sessions:c1","write:sessions:c1"]"#), "{request}");
+    let error = client.mint_token(spec()).await.unwrap_err();
+    assert!(error.to_string().contains("root key"), "{error}");
+    assert_eq!(platform.count(), 2);
+}
+
+#[tokio::test]
+async fn a_client_is_a_value_with_its_own_key_branch_and_deployment() {
+    let platform = platform(vec![Does::Answer(201, CREATED)]).await;
+    let acme = platform.builder().secret_key("tr_dev_acme").preview_branch("acme-branch");
+    let acme = acme.external_deployment_id("sha-acme").build().unwrap();
+    let other = platform.builder().secret_key("tr_dev_other").preview_branch("other-branch").build().unwrap();
+    for client in [&acme, &other, &acme] {
+        client.create(session()).await.unwrap();
+    }
+    assert_eq!(
+        platform.header("authorization"),
+        ["bearer tr_dev_acme", "bearer tr_dev_other", "bearer tr_dev_acme"]
+    );
+    assert_eq!(platform.header("x-trigger-branch"), ["acme-branch", "other-branch", "acme-branch"]);
+    let requests = platform.requests.lock().unwrap().clone();
+    let named = |request: &String| request.contains(r#""externaldeploymentid":"sha-acme""#);
+    assert_eq!(requests.iter().map(named).collect::<Vec<_>>(), [true, false, true]);
+    assert!(requests.iter().all(|request| !request.contains("null")));
+}
+
+#[tokio::test]
+async fn closing_is_one_request_about_one_session() {
+    let platform = platform(vec![Does::Answer(200, "{}")]).await;
+    platform.client().close(&"a/b".parse().unwrap(), Some("done".into())).await.unwrap();
+    let request = platform.requests.lock().unwrap()[0].clone();
+    assert!(request.starts_with("post /api/v1/sessions/a%2fb/close "), "{request}");
+    assert!(request.ends_with(r#"{"reason":"done"}"#), "{request}");
 }

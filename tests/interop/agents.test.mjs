@@ -1,6 +1,6 @@
 // Each kind of agent: a head-started turn and a second one.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { startWorld } from "./lib/world.mjs";
 import { call, text } from "./lib/script.mjs";
 
@@ -37,3 +37,35 @@ for (const agent of ["agent", "hydrated", "session-loop", "own-loop"]) {
     assert.deepEqual(await page.executed(), ["getWeather(c1)"]);
   }));
 }
+
+describe("a run that ends between two turns", () => {
+  /** Ends the run as soon as the agent has stored turn 1; the next message starts another one. */
+  async function endRun(page) {
+    const stored = await world.stored(page.chatId, 2);
+    await world.cancelRuns(page.chatId);
+    return stored;
+  }
+
+  test("leaves the whole history to the next one", () => world.visit("agent", [text("Let me see."), call("w", "getWeather", { city: "Paris" })], async (page) => {
+    await page.send("Weather?");
+    const [, answer] = await endRun(page);
+    assert.equal(answer.id, page.last.id, "one id for the page and the store");
+    await page.send("And now?");
+    assert.deepEqual(page.errors, []);
+    assert.equal(world.runs.of(page.chatId).length, 2);
+    const prompt = (await page.prompts()).at(-1);
+    assert.deepEqual(prompt.map(({ role }) => role), ["user", "assistant", "tool", "assistant", "user"]);
+    assert.deepEqual(await page.executed(), ["getWeather(w)"]);
+  }));
+
+  test("leaves an open question to the next one", () => world.visit("agent-signed", [call("d", "deleteFile", { path: "/tmp/x" })], async (page) => {
+    await page.send("Delete it");
+    await endRun(page);
+    const { approval } = page.tools().d;
+    await page.goOn(() => page.chat.addToolApprovalResponse({ id: approval.id, approved: true }));
+    assert.deepEqual(page.errors, []);
+    assert.equal(page.tools().d.state, "output-available");
+    assert.deepEqual(await page.executed(), ["deleteFile(d)"]);
+    assert.equal(world.runs.of(page.chatId).length, 2);
+  }));
+});

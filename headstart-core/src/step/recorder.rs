@@ -321,13 +321,12 @@ impl Recorder {
         self.build(|_| true)
     }
 
-    /// The same without calls that have no result of their own: what may stand as a whole answer.
+    /// The same without calls that have no result of their own: what may stand as a whole answer. The error
+    /// of an invalid call is one.
     #[must_use]
     pub fn final_messages(&self) -> Vec<ModelMessage> {
         self.build(|part| match part {
-            Part::Call { call, .. } => {
-                call.provider_executed == Some(true) && self.has_result(&call.tool_call_id)
-            }
+            Part::Call { call, error } => error.is_some() || self.has_result(&call.tool_call_id),
             _ => true,
         })
     }
@@ -643,5 +642,19 @@ impl Recorder {
                 *part = Part::LeftOut;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_without_end_are_too_much() {
+        let mut recorder = Recorder::new("m".into()).with_limit(10_000);
+        let blocks = (0..1000).map(|n| StepEvent::TextStart { id: n.to_string(), provider_metadata: None });
+        let mut chunks = Vec::new();
+        let mut results = blocks.map(|event| recorder.event(event, &mut chunks));
+        assert!(results.any(|result| result.is_err()));
     }
 }

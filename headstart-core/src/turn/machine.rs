@@ -370,7 +370,7 @@ impl Machine {
             return;
         }
         self.drop_step();
-        self.giving = Giving::Lost;
+        self.session = Session::Followed { is_contested: true };
         self.view.close(Ending::Reset, &mut self.outputs);
     }
 

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, time::Duration};
 use headstart_core::{
     sessions::{Appended, Opened, SessionsError, SessionsErrorKind, Written},
     step::{StepError, StepErrorKind, StepEvent, Tool, ToolSet, Usage},
-    turn::{self, Input, Machine, OnDisconnect, Output, Purpose, Refusal, TurnSpec, ViewLoss},
+    turn::{self, Input, Machine, OnDisconnect, Output, Purpose, Refusal, Settlement, TurnSpec, ViewLoss},
     wire::{FinishReason, InChunk, Json, Record, RecordBody, Seq},
 };
 use proptest::prelude::*;
@@ -464,6 +464,7 @@ impl World {
 
     pub(crate) fn check(&self) -> Result<(), TestCaseError> {
         self.check_inputs()?;
+        self.check_settlement()?;
         self.check_stream()?;
         self.check_browser()
     }
@@ -492,6 +493,23 @@ impl World {
             }
         }
         prop_assert!(self.responded <= 1);
+        Ok(())
+    }
+
+    /// When nothing is left to do, it is known who has the turn, and that is who has it.
+    fn check_settlement(&self) -> Result<(), TestCaseError> {
+        if !self.is_done {
+            return Ok(());
+        }
+        let expected = match self.given.first().and_then(|input| input["kind"].as_str()) {
+            Some("handover") => Settlement::HandedOver,
+            Some(_) => Settlement::SentAsMessage,
+            None if matches!(self.plan.create, Create::Existing { .. }) && !self.replaced => {
+                Settlement::AnsweredElsewhere
+            }
+            None => Settlement::Lost,
+        };
+        prop_assert_eq!(self.machine.settlement(), Some(expected));
         Ok(())
     }
 

@@ -5,92 +5,54 @@ use std::collections::{HashMap, VecDeque};
 use headstart_core::{
     sse::Event,
     step::{StepError, StepErrorKind, StepEvent, Usage},
-    wire::{FinishReason, Json},
+    wire::{FinishReason, Json, ProviderMetadata},
 };
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::transport::Decode;
+use super::{
+    PROVIDER,
+    server_tools::{ToolResult, camel_case, first_delta, input_in_messages, name_in_messages},
+    wire::{Wire, WireBlock, WireDelta, WireError, WireMessage, WireUsage},
+};
+use crate::{
+    answer::{Decode, Refusal},
+    metadata::metadata,
+};
 
 #[derive(Default)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     message_id: Option<String>,
     blocks: HashMap<u64, Block>,
+    /// Tools that the provider ran, by the id of their call.
+    server_calls: HashMap<String, ServerCall>,
+    sources: usize,
     stop_reason: Option<String>,
-    usage: Usage,
+    usage: WireUsage,
     is_done: bool,
+}
+
+struct ServerCall {
+    name: String,
+    metadata: Option<ProviderMetadata>,
 }
 
 enum Block {
     Text {
-        citations: Vec<Value>,
+        citations: Vec<Json>,
     },
     Reasoning,
-    Tool {
-        id: String,
-        name: String,
-        input: String,
-        is_server: bool,
-        caller: Option<Json>,
-    },
+    Tool(ToolBlock),
     /// Whole from its beginning.
     Whole,
 }
 
-#[derive(Deserialize)]
-struct Wire {
-    r#type: String,
-    #[serde(default)]
-    index: u64,
-    message: Option<WireMessage>,
-    content_block: Option<WireBlock>,
-    delta: Option<WireDelta>,
-    usage: Option<WireUsage>,
-    error: Option<WireError>,
-}
-
-#[derive(Deserialize)]
-struct WireMessage {
-    id: Option<String>,
-    usage: Option<WireUsage>,
-}
-
-#[derive(Deserialize)]
-struct WireUsage {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct WireError {
-    r#type: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct WireBlock {
-    r#type: String,
-    id: Option<String>,
-    name: Option<String>,
-    input: Option<Json>,
-    data: Option<String>,
-    text: Option<String>,
-    thinking: Option<String>,
-    tool_use_id: Option<String>,
-    content: Option<Json>,
-    caller: Option<Json>,
-}
-
-#[derive(Deserialize)]
-struct WireDelta {
-    #[serde(default)]
-    r#type: String,
-    text: Option<String>,
-    thinking: Option<String>,
-    signature: Option<String>,
-    partial_json: Option<String>,
-    citation: Option<Value>,
-    stop_reason: Option<String>,
+struct ToolBlock {
+    id: String,
+    wire_name: String,
+    input: String,
+    is_server: bool,
+    metadata: Option<ProviderMetadata>,
 }
 
 impl Decode for Decoder {
@@ -98,87 +60,97 @@ impl Decode for Decoder {
         let wire: Wire = serde_json::from_str(&event.data)
             .map_err(|_| StepError::new(StepErrorKind::Malformed, "an event is unreadable"))?;
         match &*wire.r#type {
-            "message_start" => self.message_start(wire.message, out),
+            "message_start" => return self.message_start(wire.message.unwrap_or_default(), out),
             "content_block_start" => {
                 if let Some(block) = wire.content_block {
                     self.block_start(wire.index, block, out);
                 }
-                Ok(())
             }
             "content_block_delta" => {
                 if let Some(delta) = wire.delta {
                     self.block_delta(wire.index, delta, out);
                 }
-                Ok(())
             }
-            "content_block_stop" => {
-                self.block_stop(wire.index, out);
-                Ok(())
-            }
+            "content_block_stop" => self.block_stop(wire.index, out),
             "message_delta" => {
                 self.stop_reason = wire.delta.and_then(|delta| delta.stop_reason).or(self.stop_reason.take());
-                self.count(wire.usage);
-                Ok(())
+                self.usage.update(wire.usage);
             }
             "message_stop" => {
                 self.is_done = true;
                 let (reason, paused) = finish_reason(self.stop_reason.as_deref());
-                out.push_back(StepEvent::Finish { reason, paused, usage: self.usage });
-                Ok(())
+                out.push_back(StepEvent::Finish { reason, paused, usage: self.usage() });
             }
             "error" => {
                 let kind = wire.error.and_then(|error| error.r#type).unwrap_or_default();
                 let is_overloaded = kind == "overloaded_error";
                 let class = if is_overloaded { StepErrorKind::Unavailable } else { StepErrorKind::Rejected };
-                Err(StepError::new(class, format!("error event {kind}")))
+                return Err(StepError::new(class, format!("error event {kind}")));
             }
             // Pings, and what is yet to come.
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(())
     }
 
     fn is_done(&self) -> bool {
         self.is_done
     }
+}
 
-    fn error_type(body: &[u8]) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Body {
-            error: WireError,
-        }
-        serde_json::from_slice::<Body>(body).ok()?.error.r#type
+pub(crate) fn refusal(body: &[u8]) -> Refusal {
+    #[derive(Deserialize)]
+    struct Body {
+        error: WireError,
     }
+    let kind = serde_json::from_slice::<Body>(body).ok().and_then(|body| body.error.r#type);
+    Refusal { kind: kind.unwrap_or_default(), retry_after: None }
 }
 
 impl Decoder {
     fn message_start(
         &mut self,
-        message: Option<WireMessage>,
+        message: WireMessage,
         out: &mut VecDeque<StepEvent>,
     ) -> Result<(), StepError> {
-        let (id, usage) = message.map_or((None, None), |message| (message.id, message.usage));
-        if self.message_id.is_some() && self.message_id != id {
-            return Err(StepError::new(StepErrorKind::Malformed, "a second message began"));
+        if self.message_id.is_some() {
+            return match self.message_id == message.id {
+                true => Ok(()),
+                false => Err(StepError::new(StepErrorKind::Malformed, "a second message began")),
+            };
         }
-        self.message_id = id;
-        self.count(usage);
+        self.message_id = message.id;
+        self.usage.update(message.usage);
         out.push_back(StepEvent::Start);
+        // Calls that running code made before the message came.
+        for block in
+            message.content.unwrap_or_default().into_iter().filter(|block| block.r#type == "tool_use")
+        {
+            self.block_start(u64::MAX, block, out);
+            self.block_stop(u64::MAX, out);
+        }
         Ok(())
     }
 
-    fn count(&mut self, usage: Option<WireUsage>) {
-        let Some(usage) = usage else { return };
-        self.usage.input_tokens = usage.input_tokens.or(self.usage.input_tokens);
-        self.usage.output_tokens = usage.output_tokens.or(self.usage.output_tokens);
-        self.usage.cached_input_tokens = usage.cache_read_input_tokens.or(self.usage.cached_input_tokens);
+    /// The API counts what was cached apart; we count the whole prompt.
+    fn usage(&self) -> Usage {
+        let cached = [self.usage.cache_read_input_tokens, self.usage.cache_creation_input_tokens];
+        let cached: u64 = cached.into_iter().flatten().fold(0, u64::saturating_add);
+        Usage {
+            input_tokens: self.usage.input_tokens.map(|tokens| tokens.saturating_add(cached)),
+            output_tokens: self.usage.output_tokens,
+            cached_input_tokens: self.usage.cache_read_input_tokens,
+        }
     }
 
     fn block_start(&mut self, index: u64, block: WireBlock, out: &mut VecDeque<StepEvent>) {
         let id = index.to_string();
-        let kind = &*block.r#type;
-        let state = match kind {
-            "text" => {
-                out.push_back(StepEvent::TextStart { id: id.clone(), provider_metadata: None });
+        let state = match &*block.r#type {
+            "text" | "compaction" => {
+                let provider_metadata = (block.r#type == "compaction")
+                    .then(|| metadata(PROVIDER, &json!({ "type": "compaction" })))
+                    .flatten();
+                out.push_back(StepEvent::TextStart { id: id.clone(), provider_metadata });
                 if let Some(delta) = block.text.filter(|text| !text.is_empty()) {
                     out.push_back(StepEvent::TextDelta { id, delta, provider_metadata: None });
                 }
@@ -192,37 +164,94 @@ impl Decoder {
                 Block::Reasoning
             }
             "redacted_thinking" => {
-                let metadata = metadata(json!({ "redactedData": block.data.unwrap_or_default() }));
-                out.push_back(StepEvent::ReasoningStart { id, provider_metadata: Some(metadata) });
+                let data = json!({ "redactedData": block.data.unwrap_or_default() });
+                let provider_metadata = metadata(PROVIDER, &data);
+                out.push_back(StepEvent::ReasoningStart { id, provider_metadata });
                 Block::Reasoning
             }
-            "tool_use" | "server_tool_use" => {
-                let (id, name) = (block.id.unwrap_or_default(), block.name.unwrap_or_default());
-                let is_server = kind == "server_tool_use";
-                out.push_back(StepEvent::ToolInputStart {
-                    id: id.clone(),
-                    tool_name: name.clone(),
-                    provider_executed: is_server,
-                    provider_metadata: None,
-                });
-                let given = block.input.filter(|input| !matches!(input.as_str(), "{}" | "null"));
-                let input = given.map(|input| input.as_str().to_owned()).unwrap_or_default();
-                Block::Tool { id, name, input, is_server, caller: block.caller }
-            }
-            result if result.ends_with("_tool_result") => {
-                let content = block.content.unwrap_or_default();
-                out.push_back(StepEvent::ToolResult {
-                    id: block.tool_use_id.unwrap_or_default(),
-                    tool_name: result.trim_end_matches("_tool_result").to_owned(),
-                    is_error: content.is_object() && content.to_value().get("error_code").is_some(),
-                    result: camel_case(&content),
-                    provider_metadata: None,
-                });
+            "tool_use" | "server_tool_use" | "mcp_tool_use" => self.tool_start(block, out),
+            kind => {
+                if let Some(tool) = kind.strip_suffix("_tool_result") {
+                    self.tool_result(tool, &block, out);
+                }
                 Block::Whole
             }
-            _ => Block::Whole,
         };
         self.blocks.insert(index, state);
+    }
+
+    fn tool_start(&mut self, block: WireBlock, out: &mut VecDeque<StepEvent>) -> Block {
+        let is_server = block.r#type != "tool_use";
+        let (id, wire_name) = (block.id.unwrap_or_default(), block.name.unwrap_or_default());
+        let is_mcp = block.r#type == "mcp_tool_use";
+        let metadata = match block.caller {
+            _ if is_mcp => {
+                metadata(PROVIDER, &json!({ "type": "mcp-tool-use", "serverName": block.server_name }))
+            }
+            Some(caller) => metadata(PROVIDER, &json!({ "caller": camel_case(&caller.to_value()) })),
+            None => None,
+        };
+        if is_server {
+            let call = ServerCall { name: wire_name.clone(), metadata: metadata.clone().filter(|_| is_mcp) };
+            self.server_calls.insert(id.clone(), call);
+        }
+        let tool_name = if is_server { name_in_messages(&wire_name) } else { &wire_name };
+        out.push_back(StepEvent::ToolInputStart {
+            id: id.clone(),
+            tool_name: tool_name.to_owned(),
+            provider_executed: is_server,
+            provider_metadata: None,
+        });
+        let given = block.input.filter(|input| !matches!(input.as_str(), "{}" | "null"));
+        let input = given.map(|input| input.as_str().to_owned()).unwrap_or_default();
+        Block::Tool(ToolBlock { id, wire_name, input, is_server, metadata })
+    }
+
+    fn tool_result(&mut self, tool: &str, block: &WireBlock, out: &mut VecDeque<StepEvent>) {
+        let id = block.tool_use_id.clone().unwrap_or_default();
+        let content = block.content.clone().unwrap_or_default();
+        let call = self.server_calls.get(&id);
+        let result = match (tool, call) {
+            ("mcp", call) => ToolResult {
+                tool_name: call.map(|call| call.name.clone()).unwrap_or_default(),
+                value: content.clone(),
+                is_error: block.is_error == Some(true),
+            },
+            (tool, call) => ToolResult::read(tool, &content, call.map(|call| &*call.name)),
+        };
+        let caller = || {
+            let caller = block.caller.as_ref()?.to_value();
+            metadata(PROVIDER, &json!({ "caller": camel_case(&caller) }))
+        };
+        out.push_back(StepEvent::ToolResult {
+            id,
+            tool_name: result.tool_name,
+            result: result.value,
+            is_error: result.is_error,
+            provider_metadata: call.and_then(|call| call.metadata.clone()).or_else(caller),
+        });
+        if tool == "web_search"
+            && let Value::Array(results) = content.to_value()
+        {
+            for result in results {
+                let metadata = metadata(PROVIDER, &json!({ "pageAge": result["page_age"] }));
+                self.source(&result, metadata, out);
+            }
+        }
+    }
+
+    /// Something with an address and a title.
+    fn source(
+        &mut self,
+        found: &Value,
+        provider_metadata: Option<ProviderMetadata>,
+        out: &mut VecDeque<StepEvent>,
+    ) {
+        let Some(url) = found["url"].as_str().map(str::to_owned) else { return };
+        let title = found["title"].as_str().map(str::to_owned);
+        let id = format!("{}-source-{}", self.message_id.as_deref().unwrap_or("message"), self.sources);
+        self.sources += 1;
+        out.push_back(StepEvent::Source { id, url, title, provider_metadata });
     }
 
     fn block_delta(&mut self, index: u64, delta: WireDelta, out: &mut VecDeque<StepEvent>) {
@@ -232,23 +261,44 @@ impl Decoder {
                 let delta = delta.text.unwrap_or_default();
                 out.push_back(StepEvent::TextDelta { id, delta, provider_metadata: None });
             }
+            ("compaction_delta", Some(Block::Text { .. })) => {
+                let delta = delta.content.unwrap_or_default();
+                out.push_back(StepEvent::TextDelta { id, delta, provider_metadata: None });
+            }
             ("thinking_delta", _) => {
                 let delta = delta.thinking.unwrap_or_default();
                 out.push_back(StepEvent::ReasoningDelta { id, delta, provider_metadata: None });
             }
             ("signature_delta", Some(Block::Reasoning)) => {
-                let metadata = metadata(json!({ "signature": delta.signature.unwrap_or_default() }));
-                let delta = String::new();
-                out.push_back(StepEvent::ReasoningDelta { id, delta, provider_metadata: Some(metadata) });
+                let signature = json!({ "signature": delta.signature.unwrap_or_default() });
+                let provider_metadata = metadata(PROVIDER, &signature);
+                out.push_back(StepEvent::ReasoningDelta { id, delta: String::new(), provider_metadata });
             }
-            ("input_json_delta", Some(Block::Tool { id, input, .. })) => {
+            ("input_json_delta", Some(Block::Tool(tool))) => {
                 let delta = delta.partial_json.unwrap_or_default();
-                if !delta.is_empty() {
-                    input.push_str(&delta);
-                    out.push_back(StepEvent::ToolInputDelta { id: id.clone(), delta });
+                if delta.is_empty() {
+                    return;
+                }
+                let shown = match tool.is_server && tool.input.is_empty() {
+                    true => first_delta(&tool.wire_name, delta.clone()),
+                    false => delta.clone(),
+                };
+                tool.input.push_str(&delta);
+                out.push_back(StepEvent::ToolInputDelta { id: tool.id.clone(), delta: shown });
+            }
+            ("citations_delta", Some(Block::Text { citations })) => {
+                let Some(citation) = delta.citation else { return };
+                let tree = citation.to_value();
+                // Citations of the user's own documents have no address; agents keep only those of the web.
+                if tree["type"] == "web_search_result_location" {
+                    citations.push(citation);
+                    let cited = json!({
+                        "citedText": tree["cited_text"],
+                        "encryptedIndex": tree["encrypted_index"],
+                    });
+                    self.source(&tree, metadata(PROVIDER, &cited), out);
                 }
             }
-            ("citations_delta", Some(Block::Text { citations })) => citations.extend(delta.citation),
             _ => {}
         }
     }
@@ -257,75 +307,40 @@ impl Decoder {
         let id = index.to_string();
         match self.blocks.remove(&index) {
             Some(Block::Text { citations }) => {
-                let provider_metadata = (!citations.is_empty())
-                    .then(|| metadata(json!({ "citations": keys(&json!(citations), &camel) })));
+                // As they came: they are replayed.
+                let citations = std::collections::BTreeMap::from([("citations", citations)]);
+                let has_any = citations.values().any(|citations| !citations.is_empty());
+                let provider_metadata = has_any.then(|| metadata(PROVIDER, &citations)).flatten();
                 out.push_back(StepEvent::TextEnd { id, provider_metadata });
             }
             Some(Block::Reasoning) => out.push_back(StepEvent::ReasoningEnd { id, provider_metadata: None }),
-            Some(Block::Tool { id, name, input, is_server, caller }) => out.push_back(StepEvent::ToolCall {
-                id,
-                tool_name: name,
-                input,
-                provider_executed: is_server,
-                provider_metadata: caller.map(|caller| metadata(json!({ "caller": caller.to_value() }))),
-            }),
+            Some(Block::Tool(tool)) => {
+                let ToolBlock { id, wire_name, input, is_server, metadata } = tool;
+                let (tool_name, input) = match is_server {
+                    true => (name_in_messages(&wire_name).to_owned(), input_in_messages(&wire_name, input)),
+                    false => (wire_name, input),
+                };
+                out.push_back(StepEvent::ToolCall {
+                    id,
+                    tool_name,
+                    input,
+                    provider_executed: is_server,
+                    provider_metadata: metadata,
+                });
+            }
             Some(Block::Whole) | None => {}
         }
     }
 }
 
-fn metadata(value: Value) -> Json {
-    Json::from_value(&json!({ "anthropic": value }))
-}
-
 fn finish_reason(stop: Option<&str>) -> (FinishReason, bool) {
     match stop {
         Some("end_turn" | "stop_sequence") => (FinishReason::Stop, false),
+        // It was running tools of its own and wants to go on.
         Some("pause_turn") => (FinishReason::Stop, true),
         Some("tool_use") => (FinishReason::ToolCalls, false),
         Some("max_tokens" | "model_context_window_exceeded") => (FinishReason::Length, false),
         Some("refusal") => (FinishReason::ContentFilter, false),
         _ => (FinishReason::Other, false),
     }
-}
-
-/// The keys of server tool results are in another case on the wire than in messages.
-fn camel_case(value: &Json) -> Json {
-    Json::from_value(&keys(&value.to_value(), &camel))
-}
-
-/// Back again.
-pub(super) fn snake_case(value: &Json) -> Json {
-    Json::from_value(&keys(&value.to_value(), &snake))
-}
-
-fn keys(value: &Value, rename: &impl Fn(&str) -> String) -> Value {
-    match value {
-        Value::Object(object) => Value::Object(
-            object.iter().map(|(key, value)| (rename(key), keys(value, rename))).collect::<Map<_, _>>(),
-        ),
-        Value::Array(items) => Value::Array(items.iter().map(|item| keys(item, rename)).collect()),
-        other => other.clone(),
-    }
-}
-
-fn camel(key: &str) -> String {
-    let mut words = key.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |mut camel, word| {
-        let mut letters = word.chars();
-        camel.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
-        camel.push_str(letters.as_str());
-        camel
-    })
-}
-
-fn snake(key: &str) -> String {
-    key.chars().fold(String::new(), |mut snake, letter| {
-        if letter.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(letter.to_ascii_lowercase());
-        snake
-    })
 }

@@ -1,17 +1,29 @@
 //! Claude, over the Messages API (<https://docs.anthropic.com/en/api/messages-streaming>).
 
+mod blocks;
+mod conversation;
 mod decode;
 mod encode;
 mod options;
+mod server_tools;
+mod wire;
 
 use std::sync::Arc;
 
 use headstart_core::step::{StepModel, StepRequest, StepStream};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::transport::{ModelConfigError, Request, Transport};
+pub(crate) use self::decode::{Decoder, refusal};
+use crate::{
+    answer::Api,
+    extras::{Extras, with_extras},
+    transport::{ModelConfigError, Request, Transport, env, failed, secret},
+};
 
 const BASE_URL: &str = "https://api.anthropic.com/v1";
+/// The key of options and metadata.
+const PROVIDER: &str = "anthropic";
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// Access to the Anthropic API.
 ///
@@ -35,10 +47,8 @@ impl Anthropic {
     /// # Errors
     /// When the key cannot travel in a header, or there is no HTTP client to be had.
     pub fn new(api_key: &str) -> Result<Self, ModelConfigError> {
-        let mut key = HeaderValue::from_str(api_key).map_err(|_| ModelConfigError::Header("the API key"))?;
-        key.set_sensitive(true);
         let mut headers = HeaderMap::new();
-        headers.insert("x-api-key", key);
+        headers.insert("x-api-key", secret(api_key)?);
         headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(Self { base_url: BASE_URL.to_owned(), headers, transport: Transport::new()? })
@@ -49,11 +59,11 @@ impl Anthropic {
     /// # Errors
     /// When the key is missing or unusable.
     pub fn from_env() -> Result<Self, ModelConfigError> {
-        let key = std::env::var("ANTHROPIC_API_KEY").ok().filter(|key| !key.trim().is_empty());
-        let anthropic = Self::new(&key.ok_or(ModelConfigError::MissingKey("ANTHROPIC_API_KEY"))?)?;
-        Ok(match std::env::var("ANTHROPIC_BASE_URL") {
-            Ok(url) if !url.trim().is_empty() => anthropic.base_url(&url),
-            _ => anthropic,
+        let key = env("ANTHROPIC_API_KEY").ok_or(ModelConfigError::MissingKey("ANTHROPIC_API_KEY"))?;
+        let anthropic = Self::new(&key)?;
+        Ok(match env("ANTHROPIC_BASE_URL") {
+            Some(url) => anthropic.base_url(&url),
+            None => anthropic,
         })
     }
 
@@ -64,7 +74,7 @@ impl Anthropic {
         self
     }
 
-    /// A header of every request.
+    /// A header of every request. Betas (`anthropic-beta`) come beside those that a request needs.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
@@ -81,7 +91,7 @@ impl Anthropic {
     /// A model, by the API's name of it.
     #[must_use]
     pub fn model(&self, name: impl Into<String>) -> AnthropicModel {
-        AnthropicModel { access: Arc::new(self.clone()), name: name.into() }
+        AnthropicModel { access: Arc::new(self.clone()), name: name.into(), extras: Extras::default() }
     }
 }
 
@@ -96,22 +106,29 @@ impl std::fmt::Debug for Anthropic {
 pub struct AnthropicModel {
     access: Arc<Anthropic>,
     name: String,
+    extras: Extras,
 }
+
+with_extras!(
+    AnthropicModel,
+    r#"{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}"#,
+    r#""service_tier", json!("standard_only")"#
+);
 
 impl StepModel for AnthropicModel {
     fn stream(&self, request: StepRequest) -> StepStream {
-        let encoded = match encode::encode(&self.name, &request) {
+        let encoded = match encode::encode(&self.name, &self.extras, &request) {
             Ok(encoded) => encoded,
-            Err(error) => return Box::pin(futures_util::stream::once(async { Err(error) })),
+            Err(error) => return failed(error),
         };
         let mut headers = self.access.headers.clone();
-        if let Ok(betas) = HeaderValue::from_str(&encoded.betas.join(","))
-            && !encoded.betas.is_empty()
-        {
-            headers.insert("anthropic-beta", betas);
+        let own = headers.get(&BETA).and_then(|betas| betas.to_str().ok());
+        let betas: Vec<&str> = own.into_iter().chain(encoded.betas).collect();
+        if let (false, Ok(betas)) = (betas.is_empty(), HeaderValue::from_str(&betas.join(","))) {
+            headers.insert(BETA, betas);
         }
         let url = format!("{}/messages", self.access.base_url);
         let request = Request { url, headers, body: encoded.body.into() };
-        self.access.transport.stream::<decode::Decoder>(request)
+        self.access.transport.stream(Api::Anthropic, request)
     }
 }

@@ -3,17 +3,32 @@
 
 mod chat_decode;
 mod chat_encode;
+mod chat_wire;
+mod error;
+mod models;
 mod responses_decode;
 mod responses_encode;
+mod responses_wire;
+mod server;
+mod server_tools;
 
 use std::sync::Arc;
 
 use headstart_core::step::{StepError, StepModel, StepRequest, StepStream};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::transport::{Decode, ModelConfigError, Request, Transport};
+pub use self::server::Server;
+pub(crate) use self::{
+    chat_decode::Decoder as ChatDecoder, error::refusal, responses_decode::Decoder as ResponsesDecoder,
+};
+use crate::{
+    answer::Api,
+    extras::{Extras, with_extras},
+    transport::{ModelConfigError, Request, Transport, env, failed, secret},
+};
 
-const BASE_URL: &str = "https://api.openai.com/v1";
+/// The key of options and metadata in the Responses API.
+const RESPONSES: &str = "openai";
 
 /// Access to the OpenAI API, or to a server that is compatible with it.
 ///
@@ -26,37 +41,76 @@ const BASE_URL: &str = "https://api.openai.com/v1";
 /// ```
 #[derive(Clone)]
 pub struct OpenAi {
+    server: Server,
     base_url: String,
     headers: HeaderMap,
     transport: Transport,
 }
 
 impl OpenAi {
-    /// With this key.
+    /// OpenAI itself, with this key.
     ///
     /// # Errors
     /// When the key cannot travel in a header, or there is no HTTP client to be had.
     pub fn new(api_key: &str) -> Result<Self, ModelConfigError> {
-        let mut key = HeaderValue::from_str(&format!("Bearer {api_key}"))
-            .map_err(|_| ModelConfigError::Header("the API key"))?;
-        key.set_sensitive(true);
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, key);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(Self { base_url: BASE_URL.to_owned(), headers, transport: Transport::new()? })
+        Self::compatible(Server::OpenAi, None, Some(api_key))
     }
 
-    /// With `OPENAI_API_KEY`, and `OPENAI_BASE_URL` if it is set.
+    /// OpenAI itself with `OPENAI_API_KEY`, and `OPENAI_BASE_URL` if it is set.
     ///
     /// # Errors
     /// When the key is missing or unusable.
     pub fn from_env() -> Result<Self, ModelConfigError> {
-        let key = std::env::var("OPENAI_API_KEY").ok().filter(|key| !key.trim().is_empty());
-        let openai = Self::new(&key.ok_or(ModelConfigError::MissingKey("OPENAI_API_KEY"))?)?;
-        Ok(match std::env::var("OPENAI_BASE_URL") {
-            Ok(url) if !url.trim().is_empty() => openai.base_url(&url),
-            _ => openai,
-        })
+        Self::compatible_from_env(Server::OpenAi)
+    }
+
+    /// A server that speaks Chat Completions, at this address or its usual one. Servers on this machine need
+    /// no key.
+    ///
+    /// ```
+    /// use headstart_providers::{OpenAi, Server};
+    ///
+    /// let local = OpenAi::compatible(Server::Ollama, None, None)?.chat("qwen3");
+    /// let other = OpenAi::compatible(Server::Other, Some("https://llm.example.org/v1"), Some("key"))?;
+    /// # Ok::<(), headstart_providers::ModelConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the server has no usual address and none is given, the key cannot travel in a header, or there is
+    /// no HTTP client to be had.
+    pub fn compatible(
+        server: Server,
+        base_url: Option<&str>,
+        api_key: Option<&str>,
+    ) -> Result<Self, ModelConfigError> {
+        let quirks = server.quirks();
+        let base_url =
+            base_url.or(quirks.base_url).ok_or(ModelConfigError::MissingUrl(quirks.url_variable))?;
+        let mut headers = HeaderMap::new();
+        if let Some(api_key) = api_key {
+            match quirks.key_header {
+                Some(name) => headers.insert(HeaderName::from_static(name), secret(api_key)?),
+                None => headers.insert(header::AUTHORIZATION, secret(&format!("Bearer {api_key}"))?),
+            };
+        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        Ok(Self { server, base_url, headers, transport: Transport::new()? })
+    }
+
+    /// The same with the server's own variables: `GROQ_API_KEY` and `GROQ_BASE_URL`, say (`docs/providers.md`
+    /// has all of them).
+    ///
+    /// # Errors
+    /// When the key of a server elsewhere is missing, or as above.
+    pub fn compatible_from_env(server: Server) -> Result<Self, ModelConfigError> {
+        let quirks = server.quirks();
+        let (url, key) = (env(quirks.url_variable), env(quirks.key_variable));
+        let is_local = quirks.base_url.is_some_and(|url| url.starts_with("http://127.0.0.1"));
+        if key.is_none() && !is_local {
+            return Err(ModelConfigError::MissingKey(quirks.key_variable));
+        }
+        Self::compatible(server, url.as_deref(), key.as_deref())
     }
 
     /// Another address of the API, up to and with `/v1`.
@@ -83,7 +137,7 @@ impl OpenAi {
     /// A model over Chat Completions, by the API's name of it.
     #[must_use]
     pub fn chat(&self, name: impl Into<String>) -> OpenAiChat {
-        OpenAiChat { access: Arc::new(self.clone()), name: name.into() }
+        OpenAiChat { access: Arc::new(self.clone()), name: name.into(), extras: Extras::default() }
     }
 
     /// A model over Responses, by the API's name of it.
@@ -92,23 +146,27 @@ impl OpenAi {
     /// key, or set `store: false` in the `openai` options.
     #[must_use]
     pub fn responses(&self, name: impl Into<String>) -> OpenAiResponses {
-        OpenAiResponses { access: Arc::new(self.clone()), name: name.into() }
+        OpenAiResponses { access: Arc::new(self.clone()), name: name.into(), extras: Extras::default() }
     }
 
-    fn call<D: Decode>(&self, path: &str, body: Result<Vec<u8>, StepError>) -> StepStream {
+    fn call(&self, api: Api, path: &str, body: Result<Vec<u8>, StepError>) -> StepStream {
         match body {
             Ok(body) => {
                 let url = format!("{}/{path}", self.base_url);
-                self.transport.stream::<D>(Request { url, headers: self.headers.clone(), body: body.into() })
+                let headers = self.headers.clone();
+                self.transport.stream(api, Request { url, headers, body: body.into() })
             }
-            Err(error) => Box::pin(futures_util::stream::once(async { Err(error) })),
+            Err(error) => failed(error),
         }
     }
 }
 
 impl std::fmt::Debug for OpenAi {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenAi").field("base_url", &self.base_url).finish_non_exhaustive()
+        f.debug_struct("OpenAi")
+            .field("server", &self.server)
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -117,12 +175,16 @@ impl std::fmt::Debug for OpenAi {
 pub struct OpenAiChat {
     access: Arc<OpenAi>,
     name: String,
+    extras: Extras,
 }
+
+with_extras!(OpenAiChat, r#"{"type": "browser_search"}"#, r#""reasoning", json!({"effort": "low"})"#);
 
 impl StepModel for OpenAiChat {
     fn stream(&self, request: StepRequest) -> StepStream {
-        let body = chat_encode::encode(&self.name, &request);
-        self.access.call::<chat_decode::Decoder>("chat/completions", body)
+        let quirks = self.access.server.quirks();
+        let body = chat_encode::encode(&self.name, &quirks, &self.extras, &request);
+        self.access.call(Api::OpenAiChat, "chat/completions", body)
     }
 }
 
@@ -131,11 +193,14 @@ impl StepModel for OpenAiChat {
 pub struct OpenAiResponses {
     access: Arc<OpenAi>,
     name: String,
+    extras: Extras,
 }
+
+with_extras!(OpenAiResponses, r#"{"type": "web_search"}"#, r#""truncation", json!("auto")"#);
 
 impl StepModel for OpenAiResponses {
     fn stream(&self, request: StepRequest) -> StepStream {
-        let body = responses_encode::encode(&self.name, &request);
-        self.access.call::<responses_decode::Decoder>("responses", body)
+        let body = responses_encode::encode(&self.name, &self.extras, &request);
+        self.access.call(Api::OpenAiResponses, "responses", body)
     }
 }

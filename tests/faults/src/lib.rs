@@ -5,8 +5,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests, and a test may fail")]
 
+pub mod fate;
 pub mod model;
 pub mod page;
 pub mod platform;
+pub mod process;
 pub mod server;
 pub mod wait;

@@ -229,11 +229,14 @@ pub async fn resume(platform: &str, token: &str, chat: &str, before: Shown, long
             .get(format!("{platform}/realtime/v1/sessions/{chat}/out"))
             .bearer_auth(token)
             .header("timeout-seconds", 2)
+            .header("x-peek-settled", "1")
             .header("accept", "text/event-stream");
         if let Some(seq) = seen {
             request = request.header("last-event-id", seq);
         }
         let mut response = request.send().await.expect("a platform").error_for_status().expect("a stream");
+        // The newest record is a boundary: what comes now is all there is.
+        let is_settled = response.headers().contains_key("x-session-settled");
         let mut decoder = Decoder::new(16 * MAX_EVENT);
         'response: while let Ok(Ok(Some(bytes))) = tokio::time::timeout_at(by, response.chunk()).await {
             decoder.feed(&bytes).expect("events of a sound size");
@@ -246,6 +249,7 @@ pub async fn resume(platform: &str, token: &str, chat: &str, before: Shown, long
                 }
             }
         }
+        shown.is_complete |= is_settled;
     }
     shown
 }

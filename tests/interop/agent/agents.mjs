@@ -87,7 +87,7 @@ chat.customAgent({
 
     for (let turn = 1; ; turn++) {
       const next = await chat.messages.waitWithIdleTimeout({ idleTimeoutInSeconds });
-      if (!next.ok) return;
+      if (!next.ok || next.output.trigger === "close") return;
       const messages = await conversation.addIncoming([next.output.message], next.output.trigger, turn);
       await respond(messages);
       await complete();

@@ -15,6 +15,8 @@ function answer(prompt) {
 const textOf = ({ content }) => content.filter((part) => part.type === "text").map((part) => part.text).join(" ");
 
 export const model = new MockLanguageModelV4({
+  // As providers do that fetch files themselves; the runtime would else fetch them.
+  supportedUrls: { "*/*": [/^https:/] },
   doStream: async ({ prompt }) => {
     note("prompt", { prompt });
     const chunks = [

@@ -1,4 +1,4 @@
-// One run of an agent, in a thread of its own: the runtime keeps what belongs to a run in globals.
+// Runs of agents, one at a time: the runtime keeps what belongs to a run in globals.
 // Inputs and output go through the platform's API; nothing of the runtime is replaced but the harness around it.
 import { parentPort } from "node:worker_threads";
 import { apiClientManager, resourceCatalog } from "@trigger.dev/core/v3";
@@ -18,7 +18,12 @@ async function execute({ apiUrl, secretKey, run }) {
   if (!task) throw new Error(`no task ${run.taskIdentifier}`);
   const sessionStreamManager = new StandardSessionStreamManager(apiClientManager.clientOrThrow(), apiUrl);
   const context = { ctx: { run: { id: run.id } }, sessionStreamManager };
-  await runInMockTaskContext(({ ctx }) => task.fns.run(run.payload, { ctx, signal: new AbortController().signal }), context);
+  try {
+    await runInMockTaskContext(({ ctx }) => task.fns.run(run.payload, { ctx, signal: new AbortController().signal }), context);
+  } finally {
+    // Its subscription would outlive the run.
+    sessionStreamManager.reset();
+  }
 }
 
 parentPort.on("message", (message) => {
@@ -29,4 +34,3 @@ parentPort.on("message", (message) => {
     (error) => parentPort.postMessage({ type: "ended", error: String(error?.stack ?? error) }),
   );
 });
-parentPort.postMessage({ type: "ready" });

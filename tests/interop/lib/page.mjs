@@ -9,6 +9,8 @@ const TURN_MS = 20_000;
 
 export class Page {
   errors = [];
+  /** Requests so far. */
+  sent = 0;
   constructor(world, { agent, chatId, step }) {
     this.world = world;
     this.chatId = chatId;
@@ -20,17 +22,22 @@ export class Page {
       clientData: { step },
     });
     const isAnswered = (state) => lastAssistantMessageIsCompleteWithApprovalResponses(state) || lastAssistantMessageIsCompleteWithToolCalls(state);
+    const counted = {
+      sendMessages: (options) => (this.sent++, this.transport.sendMessages(options)),
+      reconnectToStream: (options) => this.transport.reconnectToStream(options),
+    };
     this.chat = new Chat({
       id: chatId,
-      transport: this.transport,
+      transport: counted,
       onError: (error) => this.errors.push(error.message),
       sendAutomaticallyWhen: isAnswered,
     });
   }
 
-  /** Sends a message; the turn is over when this is. */
-  async send(text) {
-    await within(this.chat.sendMessage({ text }), `the answer to ${JSON.stringify(text)}`);
+  /** Sends a text, or a message; the turn is over when this is. */
+  async send(message) {
+    const sent = typeof message === "string" ? { text: message } : message;
+    await within(this.chat.sendMessage(sent), `the answer to ${JSON.stringify(message)}`);
   }
 
   /** Does something that makes the chat go on by itself, and waits for the turn it causes. */
@@ -55,13 +62,23 @@ export class Page {
     return Object.fromEntries(parts.map((part) => [part.toolCallId, part]));
   }
 
+  /** The newest message's parts, but for the borders of its steps. */
+  parts() {
+    return this.last.parts.filter(({ type }) => type !== "step-start").map((part) => JSON.parse(JSON.stringify(part)));
+  }
+
   texts() {
     return textsOf(this.last);
   }
 
-  /** Executions in the agent, as `tool(call)`. */
+  /** Executions in the agent. */
+  executions() {
+    return this.world.runs.notes(this.chatId, "executed");
+  }
+
+  /** The same, as `tool(call)`. */
   async executed() {
-    return (await this.world.runs.notes(this.chatId, "executed")).map(({ tool, toolCallId }) => `${tool}(${toolCallId})`);
+    return (await this.executions()).map(({ tool, toolCallId }) => `${tool}(${toolCallId})`);
   }
 
   /** What the agent's model was shown, call by call. */
@@ -69,10 +86,6 @@ export class Page {
     return (await this.world.runs.notes(this.chatId, "prompt")).map(({ prompt }) => prompt);
   }
 
-  /** What the agent stored after its newest turn. */
-  async stored() {
-    return (await this.world.runs.notes(this.chatId, "turn")).at(-1).uiMessages;
-  }
 
   close() {
     this.transport.dispose();

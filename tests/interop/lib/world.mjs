@@ -2,7 +2,9 @@
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { parseTranscriptBlob } from "@trigger.dev/core/v3";
 import { APPROVAL_SECRET } from "../agent/secret.mjs";
 import { Runs } from "./runs.mjs";
 import { Page } from "./page.mjs";
@@ -51,19 +53,44 @@ class World {
       await use(page);
     } finally {
       page.close();
-      await this.#cancelRuns(chatId);
+      await this.#endRuns(chatId);
     }
   }
+  /** Asks the chat's run to end, so that its thread is free for another one. */
+  async #endRuns(chatId) {
+    const payload = { trigger: "close", chatId };
+    const open = this.runs.of(chatId).filter((run) => !run.isOver);
+    if (open.length > 0) await this.#call("POST", `/realtime/v1/sessions/${chatId}/in/append`, { kind: "message", payload });
+    await Promise.race([Promise.all(open.map((run) => run.ended)), sleep(1000, undefined, { ref: false })]);
+    await this.cancelRuns(chatId);
+  }
+
   /** Cancels what runs for a chat, as the platform's dashboard would. */
-  async #cancelRuns(chatId) {
-    for (const id of this.runs.of(chatId)) {
-      const response = await fetch(`${this.platform}/api/v2/runs/${id}/cancel`, {
-        method: "POST",
-        headers: { authorization: `Bearer ${this.secretKey}` },
-      });
-      if (!response.ok) throw new Error(`run ${id} cannot be cancelled: ${response.status}`);
-    }
+  async cancelRuns(chatId) {
+    const open = this.runs.of(chatId).filter((run) => !run.isOver);
+    await Promise.all(open.map(({ id }) => this.#call("POST", `/api/v2/runs/${id}/cancel`)));
   }
+
+  /** What the agent stored of a chat, as soon as it has `messages` of them. */
+  async stored(chatId, messages) {
+    const { presignedUrl } = await this.#call("GET", `/api/v1/sessions/${chatId}/snapshot-url`);
+    let snapshot;
+    for (let tries = 0; tries < 200; tries++) {
+      const response = await fetch(presignedUrl);
+      snapshot = response.ok ? parseTranscriptBlob(await response.text()) : await response.body.cancel();
+      if (snapshot?.messages.length >= messages) return snapshot.messages;
+      await sleep(50);
+    }
+    throw new Error(`the agent did not store ${messages} messages, but ${JSON.stringify(snapshot)}`);
+  }
+
+  async #call(method, path, body) {
+    const headers = { authorization: `Bearer ${this.secretKey}` };
+    const response = await fetch(this.platform + path, { method, headers, body: body && JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);
+    return response.json();
+  }
+
   async stop() {
     this.#process.removeAllListeners("exit");
     this.#process.kill();

@@ -1,8 +1,9 @@
-//! The test server: ten routes, one configuration each, for any judge of the protocol to drive.
+//! The test server: ten routes, one configuration each, for any judge of the protocol to drive, in any framework.
 
 mod routes;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use headstart_test_adapters::{Framework, Site};
 use tracing_subscriber::EnvFilter;
 
 /// Serves head start with the platform, models and keys of the environment.
@@ -16,25 +17,13 @@ struct Args {
     framework: Framework,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Framework {
-    Axum,
-}
-
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("headstart=info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let args = Args::parse();
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", args.port)).await?;
-    match args.framework {
-        Framework::Axum => {
-            let mut app = axum::Router::new().route("/health", axum::routing::get(|| async { "ok" }));
-            for (path, head_start) in routes::routes()? {
-                app = app.route(path, headstart_axum::post(head_start));
-            }
-            axum::serve(listener, app).await?;
-        }
-    }
-    Ok(())
+    let Args { port, framework } = Args::parse();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
+    let routes = routes::routes().map_err(|error| error.to_string())?;
+    let routes = routes.into_iter().map(|(path, head_start)| (path.to_owned(), head_start)).collect();
+    headstart_test_adapters::serve(framework, listener, Site { routes, cors: None }).await
 }

@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+mod actix_idioms;
+mod axum_idioms;
 mod client;
 mod lambda;
+mod layer_order;
 mod memory;
 mod mount;
 mod rules;
 mod runtime_api;
+mod user;
 mod world;
 
 use headstart_test_adapters::Framework;

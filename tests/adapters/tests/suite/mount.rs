@@ -31,6 +31,15 @@ impl Drop for Server {
     }
 }
 
+impl Server {
+    /// A router of axum.
+    pub(crate) async fn of(app: axum::Router) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        Self { addr, task: tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }) }
+    }
+}
+
 impl Mount {
     pub(crate) async fn serve(self, site: Site) -> Server {
         if let Self::Lambda = self {

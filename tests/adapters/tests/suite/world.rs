@@ -41,6 +41,7 @@ impl World {
         Self::with(|builder| builder)
     }
 
+    /// With other settings than the defaults.
     pub(crate) fn with(
         settings: impl FnOnce(HeadStartBuilder<Authorized, Runs>) -> HeadStartBuilder<Authorized, Runs>,
     ) -> Self {

@@ -1,0 +1,104 @@
+//! The table of servers that are compatible with OpenAI, a row at a time.
+
+use headstart_core::step::StepErrorKind;
+use headstart_providers::{ModelConfigError, OpenAi, Server as Compatible};
+use serde_json::{Value, json};
+
+use crate::{asking, hello, sent::Server};
+
+#[tokio::test]
+async fn each_server_is_asked_only_what_it_takes() {
+    let server = Server::start().await;
+    let message = |file: Value| json!([{"role": "user", "content": [{"type": "text", "text": "Q"}, file]}]);
+    let image = message(
+        json!({"type": "file", "mediaType": "image/png", "data": {"type": "url", "url": "https://x.example/a.png"}}),
+    );
+    let pdf = message(json!({"type": "file", "mediaType": "application/pdf", "data": "AAAA"}));
+    for (kind, key_header, asks_for_usage, fetches_images, takes_pdf) in [
+        (Compatible::OpenAi, "authorization", true, true, true),
+        (Compatible::Azure, "api-key", true, true, true),
+        (Compatible::DeepSeek, "authorization", true, true, false),
+        (Compatible::Fireworks, "authorization", true, true, false),
+        (Compatible::Groq, "authorization", false, true, false),
+        (Compatible::LmStudio, "authorization", true, false, false),
+        (Compatible::Mistral, "authorization", false, true, false),
+        (Compatible::Ollama, "authorization", true, false, false),
+        (Compatible::OpenRouter, "authorization", true, true, true),
+        (Compatible::Together, "authorization", true, true, false),
+        (Compatible::Vllm, "authorization", true, true, false),
+        (Compatible::XAi, "authorization", true, true, false),
+        (Compatible::Other, "authorization", true, true, false),
+    ] {
+        let model = || OpenAi::compatible(kind, Some(&server.url), Some("k")).unwrap().chat("some-model");
+        let sent = server.take(model(), hello()).await.unwrap();
+        assert!(sent.header(key_header).is_some_and(|value| value.ends_with('k')), "{kind:?}");
+        assert_eq!(sent.json().get("stream_options").is_some(), asks_for_usage, "{kind:?}");
+        assert_eq!(server.take(model(), asking(&image)).await.is_ok(), fetches_images, "{kind:?}");
+        let sent = server.take(model(), asking(&pdf)).await;
+        assert_eq!(sent.is_ok(), takes_pdf, "{kind:?}");
+        assert!(sent.is_ok() || sent.err() == Some(StepErrorKind::Unsupported), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_openais_own_models_are_developed() {
+    let server = Server::start().await;
+    let mut request = hello();
+    request.system = Some("sys".to_owned());
+    request.max_output_tokens = Some(9);
+    for (kind, role, limit) in [
+        (Compatible::OpenAi, "developer", "max_completion_tokens"),
+        (Compatible::Azure, "developer", "max_completion_tokens"),
+        (Compatible::OpenRouter, "system", "max_tokens"),
+        (Compatible::Other, "system", "max_tokens"),
+    ] {
+        let model = OpenAi::compatible(kind, Some(&server.url), None).unwrap().chat("gpt-5");
+        let sent = server.take(model, request.clone()).await.unwrap();
+        assert_eq!(
+            (&sent.json()["messages"][0]["role"], &sent.json()[limit]),
+            (&json!(role), &json!(9)),
+            "{kind:?}"
+        );
+        // A server on this machine needs no key.
+        assert_eq!((sent.header("authorization"), sent.header("api-key")), (None, None));
+    }
+}
+
+#[tokio::test]
+async fn mistral_is_given_ids_that_it_takes() {
+    let server = Server::start().await;
+    let mistral = OpenAi::compatible(Compatible::Mistral, Some(&server.url), Some("k")).unwrap();
+    let messages = json!([
+        {"role": "user", "content": "Q"},
+        {"role": "assistant", "content": [
+            {"type": "tool-call", "toolCallId": "toolu_01", "toolName": "w", "input": {}},
+            {"type": "tool-call", "toolCallId": "a1b2c3d4e", "toolName": "w", "input": {}},
+        ]},
+        {"role": "tool", "content": [
+            {"type": "tool-result", "toolCallId": "toolu_01", "toolName": "w", "output": {"type": "text", "value": ""}},
+            {"type": "tool-result", "toolCallId": "a1b2c3d4e", "toolName": "w", "output": {"type": "text", "value": ""}},
+        ]},
+    ]);
+    let sent = server.take(mistral.chat("mistral-small-latest"), asking(&messages)).await.unwrap().json();
+    let calls = &sent["messages"][1]["tool_calls"];
+    let short = calls[0]["id"].as_str().unwrap();
+    assert!(short.len() == 9 && short.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{short}");
+    assert_eq!(sent["messages"][2]["tool_call_id"], short);
+    assert_eq!(
+        (&calls[1]["id"], &sent["messages"][3]["tool_call_id"]),
+        (&json!("a1b2c3d4e"), &json!("a1b2c3d4e"))
+    );
+}
+
+#[test]
+fn a_server_without_a_usual_address_must_be_given_one() {
+    for kind in [Compatible::Azure, Compatible::Other] {
+        let refused = OpenAi::compatible(kind, None, Some("k"));
+        assert!(matches!(refused, Err(ModelConfigError::MissingUrl(_))), "{kind:?}");
+    }
+    assert!(OpenAi::compatible(Compatible::Ollama, None, None).is_ok());
+    assert!(matches!(
+        OpenAi::compatible(Compatible::Groq, None, Some("\n")),
+        Err(ModelConfigError::Header(_))
+    ));
+}

@@ -1,0 +1,97 @@
+//! A server in a process of its own, to be stopped in its tracks.
+
+use std::{net::SocketAddr, process::Stdio};
+
+use headstart_dev::DevPlatform;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+
+/// A running process; it is killed when this is dropped.
+#[derive(Debug)]
+pub struct Process {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    orders: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+/// What a process holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Open turns.
+    pub turns: usize,
+    /// Tasks of turns.
+    pub tasks: usize,
+    /// Responses that are being sent or wait to be.
+    pub bodies: usize,
+    /// All tasks of its runtime.
+    pub alive: usize,
+    /// Open files, sockets among them.
+    pub files: usize,
+    /// Resident memory, in KiB.
+    pub rss_kib: usize,
+}
+
+impl Process {
+    /// Starts `program` for a platform; its model says no more after so many events.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start(program: &str, platform: &DevPlatform, silent_after: Option<usize>) -> Self {
+        let mut command = Command::new(program);
+        command.args(["--url", platform.url(), "--key", platform.secret_key()]);
+        if let Some(events) = silent_after {
+            command.args(["--silent-after", &events.to_string()]);
+        }
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = piped.spawn().expect("a process");
+        let orders = child.stdin.take().expect("its input");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let address = lines.next_line().await.expect("a pipe").expect("its address");
+        Self { address: address.parse().expect("an address"), child, orders, lines }
+    }
+
+    /// Ends it at once: `SIGKILL`.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("a process that can be killed");
+    }
+
+    /// Holds it up: `SIGSTOP`. Its connections stay.
+    pub async fn freeze(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// Lets it go on: `SIGCONT`.
+    pub async fn thaw(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let pid = self.child.id().expect("a running process").to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().await;
+        assert!(sent.expect("the program `kill`").success());
+    }
+
+    /// What it holds now.
+    ///
+    /// # Panics
+    /// When it is gone.
+    pub async fn held(&mut self) -> Held {
+        self.orders.write_all(b"\n").await.expect("a pipe");
+        let line = self.lines.next_line().await.expect("a pipe").expect("an answer");
+        let numbers: Vec<usize> = line.split(' ').map(|number| number.parse().expect("a number")).collect();
+        let &[turns, tasks, bodies, alive] = &*numbers else { panic!("{line:?}") };
+        let proc = format!("/proc/{}", self.child.id().expect("a running process"));
+        let files = std::fs::read_dir(format!("{proc}/fd")).expect("procfs").count();
+        let status = std::fs::read_to_string(format!("{proc}/status")).expect("procfs");
+        let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let rss_kib = rss.trim().trim_end_matches(" kB").parse().expect("a number");
+        Held { turns, tasks, bodies, alive, files, rss_kib }
+    }
+}
