@@ -89,7 +89,7 @@ impl GenAi {
         let adapter = target.model.adapter_kind;
         let model = target.model.model_name.to_string();
         let chat = request::chat(&request, adapter, &model)?;
-        let redacted = Redacted::default();
+        let redacted = Redacted::before(self.options.raw_frame_sink.clone());
         let mut options = request::options(&self.options, &request);
         if adapter == AdapterKind::Anthropic {
             options = options.with_raw_frame_sink(redacted.clone());
