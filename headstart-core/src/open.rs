@@ -103,8 +103,8 @@ impl OpenTurn {
     /// What step 1 is made of: conversation, metadata, cancellation, and `stream_text`, which owns messages
     /// and steps. `None` when the agent answers alone: then no model is to be called.
     #[must_use]
-    pub fn turn(&self) -> Option<FirstTurn> {
-        self.turn.clone()
+    pub fn turn(&self) -> Option<&FirstTurn> {
+        self.turn.as_ref()
     }
 
     /// Says these are the tools of the model that will speak. Only before its first event; a call of any
