@@ -35,7 +35,11 @@ pub struct OpenTurn {
 /// The way into the step.
 enum Step {
     Silent(oneshot::Sender<StepRun>),
-    Speaking(mpsc::Sender<Event>),
+    Speaking {
+        events: mpsc::Sender<Event>,
+        /// It has said something.
+        has_spoken: bool,
+    },
     /// The model said that it is done, or failed.
     Over,
 }
@@ -103,8 +107,8 @@ impl OpenTurn {
     /// What step 1 is made of: conversation, metadata, cancellation, and `stream_text`, which owns messages
     /// and steps. `None` when the agent answers alone: then no model is to be called.
     #[must_use]
-    pub fn turn(&self) -> Option<FirstTurn> {
-        self.turn.clone()
+    pub fn turn(&self) -> Option<&FirstTurn> {
+        self.turn.as_ref()
     }
 
     /// Says these are the tools of the model that will speak. Only before its first event; a call of any
@@ -118,7 +122,7 @@ impl OpenTurn {
             Step::Silent(begin) => {
                 let run = StepRun { stream: stream_of(received), tools };
                 begin.send(run).map_err(|_| StepOver)?;
-                self.step = Step::Speaking(events);
+                self.step = Step::Speaking { events, has_spoken: false };
                 Ok(())
             }
             other => {
@@ -138,7 +142,8 @@ impl OpenTurn {
         if let Step::Silent(_) = self.step {
             self.begin(ToolSet::default())?;
         }
-        let Step::Speaking(events) = &self.step else { return Err(StepOver) };
+        let Step::Speaking { events, has_spoken } = &mut self.step else { return Err(StepOver) };
+        *has_spoken |= !matches!(event, Ok(StepEvent::Start));
         let is_last = matches!(event, Ok(StepEvent::Finish { .. }) | Err(_));
         let sent = events.send(event).await.map_err(|_| StepOver);
         if is_last || sent.is_err() {
@@ -155,7 +160,7 @@ impl OpenTurn {
     pub async fn tee(&mut self, step: impl IntoStepRun) -> Result<(), StepOver> {
         let StepRun { mut stream, tools } = step.into_step_run();
         self.begin(tools)?;
-        while let Step::Speaking(events) = &self.step {
+        while let Step::Speaking { events, .. } = &self.step {
             let event = tokio::select! {
                 event = stream.next() => event,
                 () = events.closed() => return Err(StepOver),
@@ -175,7 +180,7 @@ impl OpenTurn {
     /// # Errors
     /// [`TurnLost`] when the agent could not be given the turn.
     pub async fn hand_over(mut self) -> Result<Settlement, TurnLost> {
-        if let Step::Speaking(_) = self.step {
+        if let Step::Speaking { has_spoken: true, .. } = self.step {
             let (reason, usage) = (FinishReason::Stop, Usage::default());
             // Not wanted any more: then it ended some other way.
             let _ = self.send(Ok(StepEvent::Finish { reason, paused: false, usage })).await;

@@ -82,6 +82,7 @@ pub struct DevPlatformBuilder {
     port: u16,
     secret_key: String,
     additional_key: Option<String>,
+    deployment: Option<String>,
     data_dir: Option<PathBuf>,
     agents: Vec<Agent>,
     remote_agents: Vec<RemoteAgent>,
@@ -94,6 +95,7 @@ impl DevPlatform {
             port: 0,
             secret_key: "tr_dev_headstart0embedded0platform".to_owned(),
             additional_key: None,
+            deployment: None,
             data_dir: None,
             agents: Vec::new(),
             remote_agents: Vec::new(),
@@ -202,6 +204,14 @@ impl DevPlatformBuilder {
         self
     }
 
+    /// The name that the agents are deployed under. Runs that ask for another one
+    /// (`externalDeploymentId`) wait, as for a deployment that is on its way. Unless this is set, every name
+    /// will do.
+    pub fn deployed_as(mut self, deployment: impl Into<String>) -> Self {
+        self.deployment = Some(deployment.into());
+        self
+    }
+
     /// Keeps streams in this folder instead of in memory. Sessions themselves are always in memory.
     pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.data_dir = Some(dir.into());
@@ -243,6 +253,7 @@ impl DevPlatformBuilder {
             url: listener.origin()?,
             secret_key: self.secret_key,
             additional_key: self.additional_key,
+            deployment: self.deployment,
             store,
             // A run is one request, however long it takes.
             http: reqwest::Client::builder().tcp_nodelay(true).build()?,
@@ -272,6 +283,7 @@ pub(crate) struct State {
     pub(crate) secret_key: String,
     pub(crate) http: reqwest::Client,
     pub(crate) additional_key: Option<String>,
+    deployment: Option<String>,
     pub(crate) store: Store,
     pub(crate) snapshots: Snapshots,
     pub(crate) events: Events,
@@ -323,6 +335,8 @@ pub(crate) struct Run {
     pub(crate) id: String,
     pub(crate) payload: Value,
     pub(crate) inputs: mpsc::UnboundedSender<RunInput>,
+    /// It waits for a deployment.
+    pub(crate) is_parked: bool,
     cancellation: CancellationToken,
 }
 
@@ -387,10 +401,13 @@ impl State {
         }
         let (inputs, received) = mpsc::unbounded_channel();
         let cancellation = self.stop.child_token();
-        let run = Run { id: random_id("run_", 24), payload, inputs, cancellation };
+        let wanted = session.trigger_config["externalDeploymentId"].as_str();
+        let is_parked = self.deployment.as_deref().is_some_and(|here| wanted.is_some_and(|id| id != here));
+        let run = Run { id: random_id("run_", 24), payload, inputs, is_parked, cancellation };
         session.run = Some(run.clone());
         self.events.tell(&session.key, DevEventKind::RunTriggered, run.id.clone());
-        let serve: Pin<Box<dyn Future<Output = ()> + Send>> = match self.agents.get(&session.task) {
+        let agent = self.agents.get(&session.task).filter(|_| !is_parked);
+        let serve: Pin<Box<dyn Future<Output = ()> + Send>> = match agent {
             Some(AnyAgent::Local(agent)) => Box::pin(
                 run::AgentRun::new(self.clone(), agent.clone(), session, run.payload.clone(), received).run(),
             ),

@@ -253,6 +253,9 @@ async fn create(Shared(state): Platform, headers: HeaderMap, body: Bytes) -> Ans
     let mut item = item(session);
     item["runId"] = run.id.into();
     item["isCached"] = is_cached.into();
+    if run.is_parked {
+        item["pendingVersion"] = true.into();
+    }
     item["publicAccessToken"] = state.mint_token(&session.key).into();
     let status = if is_cached { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(item)).into_response())

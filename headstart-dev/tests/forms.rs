@@ -8,6 +8,7 @@ use std::{convert::Infallible, time::Duration};
 use futures_util::stream;
 use headstart_core::{
     AllowAnyone, FirstTurn, HeadStart, Mode, NewTurn, OnDisconnect, ProblemKind, Sessions, Settlement,
+    TurnLost,
     sessions::Channel,
     step::{StepEvent, Tool, ToolSet},
     wire::{ChatId, Json, Record, RecordBody, UiMessage},
@@ -181,6 +182,15 @@ async fn a_detached_turn_in_a_chat_that_exists_is_an_ordinary_message() {
 }
 
 #[tokio::test]
+async fn a_turn_that_nobody_takes_is_reported_as_lost() {
+    let world = World::new().await;
+    let script = Script::new().pause(Duration::from_millis(100)).text(LONG);
+    let started = world.head_start(script).start(hello("lost")).await.unwrap();
+    world.client.close(&id("lost"), Some("in mid-turn".into())).await.unwrap();
+    assert_eq!(started.completion.await, Err(TurnLost));
+}
+
+#[tokio::test]
 async fn what_cannot_begin_says_so() {
     let world = World::new().await;
     let off = HeadStart::builder("my-agent", world.client.clone())
@@ -285,6 +295,22 @@ async fn a_turn_left_to_the_agent_is_answered_by_it() {
         world.inputs("left").await[1]["partialAssistantMessage"],
         json!([{"role": "tool", "content": []}])
     );
+}
+
+#[tokio::test]
+async fn a_step_that_says_nothing_leaves_the_turn_to_the_agent() {
+    let world = World::new().await;
+    let head_start = world.head_start(Script::new());
+    for (chat, begins) in [("mute", true), ("absent", false)] {
+        let (mut open, view) = head_start.open(post(chat)).await.unwrap();
+        if begins {
+            open.begin(ToolSet::default()).unwrap();
+        }
+        let (settled, response) = tokio::join!(open.hand_over(), view.response());
+        assert_eq!(settled, Ok(Settlement::HandedOver));
+        let body = response.unwrap().into_body().collect().await.expect("a clean end").to_bytes();
+        assert!(String::from_utf8_lossy(&body).contains("agent:1"), "{chat} {body:?}");
+    }
 }
 
 #[tokio::test]

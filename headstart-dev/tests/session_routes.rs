@@ -9,7 +9,8 @@ use std::{
 
 use headstart_core::{
     Action, AllowList, AuthorizeRequest, Authorized, Denied, FirstTurn, Grant, HeadStart, HeadStartBuilder,
-    Missing, SessionRoutes, Sessions, TokenError, TokenRequest, TokenSpec, TriggerConfig, wire::Json,
+    Missing, NewTurn, SessionRoutes, Sessions, TokenError, TokenRequest, TokenSpec, TriggerConfig,
+    wire::Json,
 };
 use headstart_dev::{Agent, DevEventKind, DevPlatform};
 use headstart_providers::{Script, Scripted};
@@ -296,4 +297,41 @@ async fn a_key_that_cannot_sign_has_its_tokens_minted() {
     let (_, watch) = post(&routes, "/c1/watch-token", "").await;
     assert_eq!(world.tried("c1", token(&watch)).await, (200, 403));
     assert!((88..=90).contains(&lifetime(token(&watch))), "{}", lifetime(token(&watch)));
+}
+
+#[tokio::test]
+async fn a_page_is_told_that_the_run_waits_for_a_deployment_and_step_1_is_answered_all_the_same() {
+    let mut world = World::new().await;
+    let agent = Agent::new("my-agent", Scripted::new(|_| Script::new().text("Hi.")));
+    world.platform = DevPlatform::builder().agent(agent).deployed_as("sha-2").start().await.unwrap();
+    let client = TriggerClient::builder()
+        .base_url(world.platform.url())
+        .secret_key(world.platform.secret_key())
+        .external_deployment_id("sha-1");
+    world.client = client.build().unwrap();
+    let message = json!({"id": "u1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]});
+    let first_turn = async |head_start: HeadStart, chat: &str| {
+        let body = json!({"chatId": chat, "headStartMessages": [message.clone()]}).to_string();
+        head_start.handle(request("/").body(body).unwrap()).await
+    };
+    let pending = "x-trigger-chat-pending-version";
+    let own = || TriggerConfig::new().external_deployment_id("sha-2");
+
+    let response = first_turn(build(world.builder()), "c1").await;
+    assert_eq!(response.headers().get(pending).unwrap(), "1");
+    let mut body = response.into_body();
+    let mut text = String::new();
+    while !text.contains("Hi.") {
+        let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        text.push_str(std::str::from_utf8(&frame).unwrap());
+    }
+    let (_, started) = post(&build(world.builder()).session_routes(), "/c2/start", "").await;
+    assert_eq!(started["pendingVersion"], true);
+    let turn = NewTurn::new("c3".parse().unwrap(), serde_json::from_value(message.clone()).unwrap());
+    assert!(build(world.builder()).start(turn).await.unwrap().pending_version);
+
+    for (chat, config) in [("c4", own()), ("c5", TriggerConfig::new().any_deployment())] {
+        let response = first_turn(build(world.builder().trigger(config)), chat).await;
+        assert_eq!(response.headers().get(pending), None, "{chat}");
+    }
 }

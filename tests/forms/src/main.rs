@@ -30,7 +30,7 @@ use headstart_providers::{Script, Scripted};
 use headstart_trigger::TriggerClient;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::Any;
 use tracing_subscriber::EnvFilter;
 
 const AGENT: &str = "my-agent";
@@ -57,17 +57,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let secret = platform.secret_key().to_owned();
     let routes = headstart_axum::session_routes(head_start.session_routes());
     let app = Arc::new(App { head_start: head_start.clone(), model, platform });
-    let cors = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_headers(Any)
-        .expose_headers(headstart_axum::exposed_headers());
     let router = Router::new()
         .route("/api/chat", headstart_axum::post(head_start))
         .nest("/api/chat", routes)
         .route("/welcome", post(welcome))
         .route("/by-hand", post(by_hand))
         .route("/events/{chat}", get(events))
-        .layer(cors)
+        .layer(headstart_axum::cors(Any))
         .with_state(app);
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     println!(
