@@ -28,9 +28,11 @@ use headstart_test_faults::{
 const PROGRAM: &str = env!("CARGO_BIN_EXE_headstart-test-faults");
 /// Turns at a time.
 const AT_ONCE: usize = 12;
+/// Turns that take longer are told.
+const SLOW: Duration = Duration::from_secs(20);
 const IN_TIME: Duration = Duration::from_secs(60);
 /// Turns before the first measurement: pools fill, allocators settle.
-const WARM_UP: usize = 10;
+const WARM_UP: usize = 5;
 /// What a run may end with above its beginning: connections that are kept, and what allocators keep.
 const SPARE_FILES: usize = 16;
 const SPARE_TASKS: usize = 16;
@@ -77,8 +79,9 @@ async fn turn(
     if browser == 0 {
         order = order.long();
     }
-    let faults: Vec<Injected> =
-        (0..random.usize(..3)).map(|_| platform.faults().inject(fault(random, chat))).collect();
+    let rules: Vec<FaultRule> = (0..random.usize(..3)).map(|_| fault(random, chat)).collect();
+    let begun = Instant::now();
+    let faults: Vec<Injected> = rules.iter().map(|rule| platform.faults().inject(rule.clone())).collect();
     let mut shown = Shown::default();
     let mut was_clean = false;
     match within(IN_TIME, "the head", page::post(server, chat, order)).await {
@@ -106,8 +109,9 @@ async fn turn(
             tally.count(if was_clean { "clean" } else { "cut" });
         }
     }
-    // A turn that nobody looks at any more goes on; its fate is clear in a moment.
-    let by = Instant::now() + Duration::from_secs(20);
+    // A turn that nobody looks at any more goes on; its fate is mostly clear in a moment. If not, who posts again
+    // may well follow it.
+    let by = Instant::now() + Duration::from_secs(8);
     let mut fate = Fate::of(platform, chat, order).await;
     while fate == Fate::Waiting && Instant::now() < by {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -127,6 +131,9 @@ async fn turn(
         }
         assert!(again.is_complete && order.is_whole(&again.text()), "{chat}, again: {:?}", again.text());
         tally.count("posted again");
+    }
+    if begun.elapsed() > SLOW {
+        eprintln!("{chat} took {:?}: browser {browser}, {order:?}, {rules:?}", begun.elapsed());
     }
 }
 
