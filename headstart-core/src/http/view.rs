@@ -55,18 +55,24 @@ impl ViewSender {
 
     /// Is there room for so many frames, and for as many bytes as are waiting already?
     pub(crate) fn has_room(&self, frames: usize) -> bool {
-        let frames = frames.min(self.items.max_capacity());
-        self.items.capacity() >= frames && self.waiting.load(Ordering::Relaxed) <= self.most / 2
+        self.items.capacity() >= self.places(frames) && !self.is_full_of_bytes()
     }
 
     /// Waits until there may be room again.
     pub(crate) async fn room(&self, frames: usize) {
-        let half = self.items.max_capacity() / 2;
         // The permits go back at once: only the waiting counts. A queue full of bytes rather than of frames
         // is waited for until it is empty.
-        let is_full_of_bytes = self.waiting.load(Ordering::Relaxed) > self.most / 2;
-        let places = if is_full_of_bytes { self.items.max_capacity() } else { frames.min(half.max(1)) };
+        let places = if self.is_full_of_bytes() { self.items.max_capacity() } else { self.places(frames) };
         drop(self.items.reserve_many(places).await);
+    }
+
+    /// So many, or half of a queue that is small.
+    fn places(&self, frames: usize) -> usize {
+        frames.min(self.items.max_capacity().div_ceil(2))
+    }
+
+    fn is_full_of_bytes(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > self.most / 2
     }
 
     pub(crate) async fn closed(&self) {
@@ -87,6 +93,18 @@ impl ViewReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_has_waited_for_room_finds_it_in_a_small_queue_too() {
+        let (sender, mut view) = channel(8, 1000);
+        while sender.show(Bytes::from_static(b"12345678")) {}
+        assert!(!sender.has_room(64));
+        for _ in 0..4 {
+            assert!(view.items.recv().await.is_some());
+        }
+        sender.room(64).await;
+        assert!(sender.has_room(64), "else the turn would ask again and again");
+    }
 
     #[test]
     fn frames_and_bytes_are_bounded_and_the_end_always_fits() {

@@ -45,7 +45,7 @@ impl Order {
     /// The same with more text than a connection that nobody reads can hold.
     #[must_use]
     pub const fn long(self) -> Self {
-        Self { words: 64, word_bytes: 1024, pause_ms: 0, ..self }
+        Self { words: 64, word_bytes: 1024, pause_ms: 4, ..self }
     }
 
     /// What step 1 says.

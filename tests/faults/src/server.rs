@@ -47,24 +47,24 @@ pub struct Config {
 }
 
 impl Config {
-    /// For this platform, with deadlines that tests can wait for.
+    /// For this platform, with deadlines that tests can wait for, on a busy machine too.
     #[must_use]
     pub fn new(url: impl Into<String>, secret_key: impl Into<String>) -> Self {
         let millis = Duration::from_millis;
         let mut deadlines = Deadlines::default();
-        deadlines.create = millis(4000);
-        deadlines.tee = millis(5000);
-        deadlines.handover = millis(3000);
-        deadlines.handover_retry = millis(5000);
+        deadlines.create = millis(6000);
+        deadlines.tee = millis(10_000);
+        deadlines.handover = millis(6000);
+        deadlines.handover_retry = millis(8000);
         deadlines.model_first = millis(8000);
         deadlines.model_idle = millis(8000);
-        deadlines.agent_first = millis(5000);
-        deadlines.agent_idle = millis(5000);
+        deadlines.agent_first = millis(8000);
+        deadlines.agent_idle = millis(8000);
         deadlines.final_grace = millis(300);
         deadlines.follow_idle = millis(1500);
         let mut timeouts = Timeouts::default();
-        timeouts.attempt = millis(800);
-        timeouts.budget = millis(2500);
+        timeouts.attempt = millis(1800);
+        timeouts.budget = millis(4500);
         timeouts.subscription_idle = millis(8000);
         Self {
             url: url.into(),

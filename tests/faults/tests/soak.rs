@@ -9,6 +9,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -19,7 +20,7 @@ use headstart_dev::{DevPlatform, Endpoint, Fault, FaultRule, Injected};
 use headstart_test_faults::{
     fate::Fate,
     model::Order,
-    page::{self, Answer, End, Shown},
+    page::{self, Answer, End, Response, Shown},
     platform,
     process::{Held, Process},
     wait::within,
@@ -28,9 +29,11 @@ use headstart_test_faults::{
 const PROGRAM: &str = env!("CARGO_BIN_EXE_headstart-test-faults");
 /// Turns at a time.
 const AT_ONCE: usize = 12;
+/// Turns that take longer are told.
+const SLOW: Duration = Duration::from_secs(20);
 const IN_TIME: Duration = Duration::from_secs(60);
 /// Turns before the first measurement: pools fill, allocators settle.
-const WARM_UP: usize = 10;
+const WARM_UP: usize = 3;
 /// What a run may end with above its beginning: connections that are kept, and what allocators keep.
 const SPARE_FILES: usize = 16;
 const SPARE_TASKS: usize = 16;
@@ -64,21 +67,26 @@ fn fault(random: &mut Rng, chat: &str) -> FaultRule {
     }
 }
 
+/// Posts until it is not refused: a busy machine may miss a deadline, but not for ever.
+async fn post_again(server: SocketAddr, chat: &str, order: Order) -> Response {
+    for _ in 0..5 {
+        if let Answer::Stream(response) = within(IN_TIME, "the head", page::post(server, chat, order)).await {
+            return response;
+        }
+    }
+    panic!("{chat}: refused without a fault")
+}
+
 /// One turn from its first post to its whole answer.
-async fn turn(
-    platform: &DevPlatform,
-    server: std::net::SocketAddr,
-    chat: &str,
-    random: &mut Rng,
-    tally: &Tally,
-) {
+async fn turn(platform: &DevPlatform, server: SocketAddr, chat: &str, random: &mut Rng, tally: &Tally) {
     let mut order = if random.bool() { Order::TEXT } else { Order::TOOL };
     let browser = random.u8(..20);
     if browser == 0 {
         order = order.long();
     }
-    let faults: Vec<Injected> =
-        (0..random.usize(..3)).map(|_| platform.faults().inject(fault(random, chat))).collect();
+    let rules: Vec<FaultRule> = (0..random.usize(..3)).map(|_| fault(random, chat)).collect();
+    let begun = Instant::now();
+    let faults: Vec<Injected> = rules.iter().map(|rule| platform.faults().inject(rule.clone())).collect();
     let mut shown = Shown::default();
     let mut was_clean = false;
     match within(IN_TIME, "the head", page::post(server, chat, order)).await {
@@ -106,8 +114,9 @@ async fn turn(
             tally.count(if was_clean { "clean" } else { "cut" });
         }
     }
-    // A turn that nobody looks at any more goes on; its fate is clear in a moment.
-    let by = Instant::now() + Duration::from_secs(20);
+    // A turn that nobody looks at any more goes on; its fate is mostly clear in a moment. If not, who posts again
+    // may well follow it.
+    let by = Instant::now() + Duration::from_secs(8);
     let mut fate = Fate::of(platform, chat, order).await;
     while fate == Fate::Waiting && Instant::now() < by {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -116,17 +125,20 @@ async fn turn(
     assert!(!was_clean || matches!(fate, Fate::Kept | Fate::Remembered), "{chat}: clean, and {fate:?}");
     drop(faults);
     if matches!(fate, Fate::Waiting | Fate::NoSession) {
-        let Answer::Stream(mut response) = within(IN_TIME, "the head", page::post(server, chat, order)).await
-        else {
-            panic!("{chat}: refused without a fault")
-        };
+        let mut response = post_again(server, chat, order).await;
         let mut again = Shown::default();
         within(IN_TIME, "the second response", response.read_into(&mut again)).await;
         if !again.is_complete {
             again = page::resume(platform.url(), &response.token, chat, Shown::default(), IN_TIME).await;
         }
-        assert!(again.is_complete && order.is_whole(&again.text()), "{chat}, again: {:?}", again.text());
+        // The turn may have gone on meanwhile, without a whole copy.
+        let is_whole = again.is_complete && order.is_whole(&again.text());
+        let is_sound = is_whole || Fate::of(platform, chat, order).await == Fate::Remembered;
+        assert!(is_sound, "{chat}, again: {:?}", again.text());
         tally.count("posted again");
+    }
+    if begun.elapsed() > SLOW {
+        eprintln!("{chat} took {:?}: browser {browser}, {order:?}, {rules:?}", begun.elapsed());
     }
 }
 
