@@ -14,6 +14,8 @@
 //! println!("TRIGGER_API_URL={} TRIGGER_SECRET_KEY={}", platform.url(), platform.secret_key());
 //! # Ok(()) }
 //! ```
+//!
+//! An agent may also live in another process, written with the platform's own SDK: see [`RemoteAgent`].
 
 mod agent;
 mod events;

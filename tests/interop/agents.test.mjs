@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { startWorld } from "./lib/world.mjs";
-import { call, text } from "./lib/script.mjs";
+import { call, reasoning, text } from "./lib/script.mjs";
+
+const SIGNATURE = { anthropic: { signature: "EqQB+/=" } };
 
 let world;
 before(async () => (world = await startWorld()));
@@ -35,6 +37,56 @@ for (const agent of ["agent", "hydrated", "session-loop", "own-loop"]) {
     const prompt = (await page.prompts()).at(-1);
     assert.deepEqual(prompt.map(({ role }) => role), ["user", "assistant", "tool", "assistant", "user"]);
     assert.deepEqual(await page.executed(), ["getWeather(c1)"]);
+  }));
+
+  test(`${agent}: a signature, and a second turn`, () => world.visit(agent, [reasoning("I think", SIGNATURE), text("Hello.")], async (page) => {
+    await page.send("Hello");
+    await page.send("And now?");
+    assert.deepEqual(page.errors, []);
+    assert.deepEqual((await page.prompts())[0][1].content, [
+      { type: "reasoning", text: "I think", providerOptions: SIGNATURE },
+      { type: "text", text: "Hello." },
+    ]);
+  }));
+
+  test(`${agent}: an invalid call runs nothing, and the model is told`, () => world.visit(agent, [text("a"), call("c1", "getWeather", '{"ci')], async (page) => {
+    await page.send("Weather?");
+    assert.deepEqual(page.errors, []);
+    assert.match(page.texts().at(-1), /^Results: getWeather=.*JSON parsing failed/);
+    await page.send("And now?");
+    assert.deepEqual(page.errors, []);
+    assert.deepEqual(page.texts(), ["You said: And now?"]);
+    assert.deepEqual(await page.executed(), []);
+  }));
+
+  test(`${agent}: a call that needs approval does not run while nobody answers`, () => world.visit(agent, [call("c1", "deleteFile", { path: "/tmp/x" })], async (page) => {
+    await page.send("Delete it");
+    assert.equal(page.tools().c1.state, "approval-requested");
+    await page.send("And now?");
+    assert.deepEqual(await page.executed(), []);
+    if (agent.endsWith("loop")) {
+      // They keep the open call in what they show the model.
+      assert.deepEqual(page.errors, ["An error occurred."]);
+      return;
+    }
+    assert.deepEqual(page.errors, []);
+    assert.deepEqual(page.texts(), ["You said: And now?"]);
+    assert.doesNotMatch(JSON.stringify(await page.prompts()), /deleteFile/);
+  }));
+}
+
+// The loops of custom agents do not take answers up, whoever asked.
+for (const agent of ["agent", "hydrated"]) {
+  test(`${agent}: a call that was approved runs`, () => world.visit(agent, [call("c1", "deleteFile", { path: "/tmp/x" })], async (page) => {
+    await page.send("Delete it");
+    const { approval } = page.tools().c1;
+    await page.goOn(() => page.chat.addToolApprovalResponse({ id: approval.id, approved: true }));
+    assert.deepEqual(page.errors, []);
+    assert.equal(page.tools().c1.state, "output-available");
+    assert.deepEqual(await page.executed(), ["deleteFile(c1)"]);
+    await page.send("And now?");
+    assert.deepEqual(page.errors, []);
+    assert.deepEqual(await page.executed(), ["deleteFile(c1)"]);
   }));
 }
 

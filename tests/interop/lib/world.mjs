@@ -56,11 +56,15 @@ class World {
       await this.#endRuns(chatId);
     }
   }
+  /** Sends an input past the page's transport. */
+  say(chatId, payload) {
+    return this.#call("POST", `/realtime/v1/sessions/${chatId}/in/append`, { kind: "message", payload: { chatId, ...payload } });
+  }
+
   /** Asks the chat's run to end, so that its thread is free for another one. */
   async #endRuns(chatId) {
-    const payload = { trigger: "close", chatId };
     const open = this.runs.of(chatId).filter((run) => !run.isOver);
-    if (open.length > 0) await this.#call("POST", `/realtime/v1/sessions/${chatId}/in/append`, { kind: "message", payload });
+    if (open.length > 0) await this.say(chatId, { trigger: "close" });
     await Promise.race([Promise.all(open.map((run) => run.ended)), sleep(1000, undefined, { ref: false })]);
     await this.cancelRuns(chatId);
   }
