@@ -16,7 +16,7 @@ use warp::Filter;
 async fn main() -> Result<(), Error> {
     // Who may use which chat; the examples of axum and actix-web ask for a user.
     let head_start = builder()?.authorize(AllowAnyone).build()?;
-    let filters = warp::path!("hello").map(|| "Hello from warp.");
+    let filters = warp::path!("hello").map(|| "Hello from warp.".to_owned());
     let app = HeadStartLayer::new("/api/chat", head_start).layer(warp::service(filters));
 
     let listener = TcpListener::from_std(listen()?)?;

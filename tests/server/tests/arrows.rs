@@ -56,7 +56,7 @@ fn arrows_run_down_only() {
         ("headstart-trigger", &["headstart-core"]),
         ("headstart-providers", &["headstart-core"]),
         ("headstart-tower", &["headstart-core"]),
-        ("headstart-axum", &["headstart-core"]),
+        ("headstart-axum", &["headstart-core", "headstart-tower"]),
         ("headstart-actix", &["headstart-core"]),
         ("headstart-dev", &["headstart-core", "headstart-providers"]),
     ] {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, request::Builder};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::body::{Body, Incoming};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 
@@ -47,21 +47,56 @@ impl Drop for Response {
     }
 }
 
+/// Where a server is, and how it is spoken to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Address {
+    socket: SocketAddr,
+    is_http2: bool,
+}
+
+impl From<SocketAddr> for Address {
+    fn from(socket: SocketAddr) -> Self {
+        Self { socket, is_http2: false }
+    }
+}
+
+impl Address {
+    pub(crate) fn http2(socket: SocketAddr) -> Self {
+        Self { socket, is_http2: true }
+    }
+}
+
 /// Sends a request and waits for the head of its response.
-pub(crate) async fn send<B>(addr: SocketAddr, request: Request<B>) -> Response
+pub(crate) async fn send<B>(addr: impl Into<Address>, request: Request<B>) -> Response
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
-    let stream = TcpStream::connect(addr).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-    let connection = tokio::spawn(async move { drop(connection.await) });
-    let response = timeout(PATIENCE, sender.send_request(request)).await.expect("a head").unwrap();
+    let Address { socket, is_http2 } = addr.into();
+    let stream = TokioIo::new(TcpStream::connect(socket).await.unwrap());
+    let (response, connection) = if is_http2 {
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        let connection = tokio::spawn(async move { drop(connection.await) });
+        (timeout(PATIENCE, sender.send_request(absolute(request))).await, connection)
+    } else {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(async move { drop(connection.await) });
+        (timeout(PATIENCE, sender.send_request(request)).await, connection)
+    };
+    let response = response.expect("a head").unwrap();
     let (head, body) = response.into_parts();
     Response { status: head.status, headers: head.headers, body, connection }
 }
 
+/// The request as HTTP/2 has it.
+fn absolute<B>(mut request: Request<B>) -> Request<B> {
+    request.headers_mut().remove("host");
+    *request.uri_mut() = format!("http://localhost{}", request.uri()).parse().unwrap();
+    request
+}
+
 /// Sends a good first message.
-pub(crate) async fn send_message(addr: SocketAddr, chat: &str) -> Response {
+pub(crate) async fn send_message(addr: impl Into<Address>, chat: &str) -> Response {
     send(addr, post().body(full(message(chat))).unwrap()).await
 }
 

@@ -96,8 +96,10 @@ macro_rules! lambda {
 }
 
 rules!(server, axum super::Mount::Server(super::Framework::Axum));
+rules!(server, axum_over_http2 super::Mount::Http2(super::Framework::Axum));
 rules!(server, actix super::Mount::Server(super::Framework::Actix));
 rules!(server, hyper super::Mount::Server(super::Framework::Hyper));
+rules!(server, hyper_over_http2 super::Mount::Http2(super::Framework::Hyper));
 rules!(server, poem super::Mount::Server(super::Framework::Poem));
 rules!(server_of_poem, poem_on_its_own_server super::Mount::Poem);
 rules!(server, salvo super::Mount::Server(super::Framework::Salvo));
