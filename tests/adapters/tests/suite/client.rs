@@ -69,7 +69,7 @@ impl Address {
 /// Sends a request and waits for the head of its response.
 pub(crate) async fn send<B>(addr: impl Into<Address>, request: Request<B>) -> Response
 where
-    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     let Address { socket, is_http2 } = addr.into();
     let stream = TokioIo::new(TcpStream::connect(socket).await.unwrap());
