@@ -77,7 +77,10 @@ fn streaming(body: &str) -> String {
 }
 
 fn refusing(status: u16, headers: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status} x\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status} x\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// A transport that waits this long for anything.

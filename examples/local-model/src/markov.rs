@@ -11,14 +11,14 @@ const LONGEST: usize = 60;
 
 /// Which words may follow a word.
 #[derive(Debug)]
-pub struct Markov {
+pub(crate) struct Markov {
     followers: HashMap<&'static str, Vec<&'static str>>,
     beginnings: Vec<&'static str>,
 }
 
 impl Markov {
     /// Learns the text.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let words: Vec<&str> = TEXT.split_whitespace().collect();
         let mut followers: HashMap<_, Vec<_>> = HashMap::new();
         for pair in words.windows(2) {
@@ -30,7 +30,7 @@ impl Markov {
     }
 
     /// Two sentences, word by word. The same question gets the same answer.
-    pub fn answer(&self, question: &str) -> impl Iterator<Item = String> + Send + use<> {
+    pub(crate) fn answer(&self, question: &str) -> impl Iterator<Item = String> + Send + use<> {
         let mut dice = Dice::new(question);
         let mut words: Vec<String> = Vec::new();
         for _ in 0..2 {
