@@ -2,6 +2,7 @@
 //! once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::print_stderr, reason = "a test tells what it saw")]
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
