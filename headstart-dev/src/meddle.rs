@@ -59,7 +59,7 @@ pub(crate) async fn meddle(
         // Until the client has had enough and closes, which is not seen before its body is read.
         Some(Fault::Hang) => {
             let mut body = request.into_body().into_data_stream();
-            while body.next().await.is_some() {}
+            while let Some(Ok(_)) = body.next().await {}
             pending().await
         }
         Some(Fault::Malformed) => malformed(endpoint),

@@ -38,7 +38,7 @@ pub struct Order {
 
 impl Order {
     /// A short text.
-    pub const TEXT: Self = Self { words: 6, word_bytes: 0, pause_ms: 10, tool: false };
+    pub const TEXT: Self = Self { words: 6, word_bytes: 0, pause_ms: 50, tool: false };
     /// A short text and a tool call.
     pub const TOOL: Self = Self { tool: true, ..Self::TEXT };
 

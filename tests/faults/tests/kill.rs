@@ -2,7 +2,7 @@
 //! once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
-#![allow(clippy::print_stderr, reason = "what a test saw")]
+#![allow(clippy::print_stderr, reason = "a test tells what it saw")]
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
