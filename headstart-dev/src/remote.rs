@@ -11,8 +11,8 @@
 //! ```
 //!
 //! A request that breaks off is a run that was cancelled. A run that suspends asks for a waitpoint, and then
-//! whether it is complete (`GET /api/v1/waitpoints/tokens/{id}`). So a worker can stay warm and take run after run,
-//! and needs nothing but an HTTP server.
+//! whether it is complete (`GET /api/v1/waitpoints/tokens/{id}`). So a worker can stay warm and take run
+//! after run, and needs nothing but an HTTP server.
 
 use std::{sync::Arc, time::Duration};
 
