@@ -29,6 +29,7 @@ mod run;
 mod snapshots;
 mod store;
 mod token;
+mod waitpoints;
 mod wire;
 
 pub use agent::{Agent, ToolError};

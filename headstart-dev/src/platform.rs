@@ -30,6 +30,7 @@ use crate::{
     snapshots::Snapshots,
     store::{Store, StoredRecord},
     token,
+    waitpoints::Waitpoints,
     wire::{Wire, WireListener},
 };
 
@@ -258,6 +259,7 @@ impl DevPlatformBuilder {
             // A run is one request, however long it takes.
             http: reqwest::Client::builder().tcp_nodelay(true).build()?,
             snapshots: Snapshots::default(),
+            waitpoints: Waitpoints::default(),
             events: Events::new(),
             agents,
             sessions: Mutex::default(),
@@ -286,6 +288,7 @@ pub(crate) struct State {
     deployment: Option<String>,
     pub(crate) store: Store,
     pub(crate) snapshots: Snapshots,
+    pub(crate) waitpoints: Waitpoints,
     pub(crate) events: Events,
     agents: HashMap<String, AnyAgent>,
     sessions: Mutex<Sessions>,

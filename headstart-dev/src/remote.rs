@@ -10,8 +10,9 @@
 //! {"apiUrl":"http://127.0.0.1:4500","run":{"id":"run_…","taskIdentifier":"my-agent","payload":{…}}}
 //! ```
 //!
-//! A request that breaks off is a run that was cancelled. So a worker can stay warm and take run after run,
-//! and needs nothing but an HTTP server.
+//! A request that breaks off is a run that was cancelled. A run that suspends asks for a waitpoint, and then
+//! whether it is complete (`GET /api/v1/waitpoints/tokens/{id}`). So a worker can stay warm and take run
+//! after run, and needs nothing but an HTTP server.
 
 use std::{sync::Arc, time::Duration};
 

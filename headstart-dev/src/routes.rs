@@ -21,7 +21,7 @@ use crate::{
     run::RunInput,
     snapshots,
     store::{BASIN, NewRecord, StoredRecord},
-    token,
+    token, waitpoints,
 };
 
 const MAX_CREATE_BYTES: usize = 32 * 1024;
@@ -61,6 +61,9 @@ pub(crate) fn router(state: Arc<State>, meddler: Meddler) -> Router {
         .route("/snapshots/{key}", get(snapshots::download).put(snapshots::upload))
         .route("/api/v3/runs/{id}", get(retrieve_run))
         .route("/api/v2/runs/{id}/cancel", post(cancel_run))
+        .route("/api/v1/runs/{id}/session-streams/wait", post(waitpoints::create))
+        .route("/engine/v1/runs/{run}/waitpoints/tokens/{id}/wait", post(waitpoints::block))
+        .route("/api/v1/waitpoints/tokens/{id}", get(waitpoints::retrieve))
         .route("/api/v1/auth/jwt/claims", post(manage::claims))
         .route("/api/v1/auth/public-tokens", post(manage::public_token))
         .route("/realtime/v1/sessions/{id}/{io}", put(open).get(subscribe))

@@ -156,3 +156,24 @@ async fn a_snapshot_is_written_and_read_with_signed_addresses_only() {
     let (address, _) = read.split_once("token=").unwrap();
     assert_eq!(reqwest::get(format!("{address}token={token}")).await.unwrap().status(), 403);
 }
+
+#[tokio::test]
+async fn a_suspended_run_is_woken_by_the_next_input() {
+    let platform = DevPlatform::builder().start().await.unwrap();
+    create(&platform).await;
+    say(&platform).await;
+    let body = json!({"session": "c1", "io": "in", "lastSeqNum": 0});
+    let waitpoint = call(&platform, "/api/v1/runs/run_1/session-streams/wait", &body).await;
+    let id = waitpoint["waitpointId"].as_str().unwrap();
+    let blocked =
+        call(&platform, &format!("/engine/v1/runs/run_1/waitpoints/tokens/{id}/wait"), &json!({})).await;
+    assert_eq!(blocked, json!({"success": true}));
+    let status = async || {
+        let url = format!("{}/api/v1/waitpoints/tokens/{id}", platform.url());
+        let request = Client::new().get(url).bearer_auth(platform.secret_key());
+        request.send().await.unwrap().json::<Value>().await.unwrap()["status"].clone()
+    };
+    assert_eq!(status().await, "WAITING", "the run knows the first input");
+    say(&platform).await;
+    assert_eq!(status().await, "COMPLETED");
+}

@@ -10,7 +10,7 @@ let world;
 before(async () => (world = await startWorld()));
 after(() => world.stop());
 
-for (const agent of ["agent", "hydrated", "session-loop", "own-loop"]) {
+for (const agent of ["agent", "suspending", "hydrated", "session-loop", "own-loop"]) {
   test(`${agent}: a text, and a second turn`, () => world.visit(agent, [text("Hello there.")], async (page) => {
     await page.send("Hello");
     assert.deepEqual(page.errors, []);
@@ -76,7 +76,7 @@ for (const agent of ["agent", "hydrated", "session-loop", "own-loop"]) {
 }
 
 // The loops of custom agents do not take answers up, whoever asked.
-for (const agent of ["agent", "hydrated"]) {
+for (const agent of ["agent", "suspending", "hydrated"]) {
   test(`${agent}: a call that was approved runs`, () => world.visit(agent, [call("c1", "deleteFile", { path: "/tmp/x" })], async (page) => {
     await page.send("Delete it");
     const { approval } = page.tools().c1;
@@ -89,6 +89,15 @@ for (const agent of ["agent", "hydrated"]) {
     assert.deepEqual(await page.executed(), ["deleteFile(c1)"]);
   }));
 }
+
+test("a suspended run is woken by the next message", () => world.visit("suspending", [text("Hello.")], async (page) => {
+  await page.send("Hello");
+  await world.stored(page.chatId, 2);
+  await page.send("And now?");
+  assert.deepEqual(page.texts(), ["You said: And now?"]);
+  assert.ok((await world.runs.notes(page.chatId, "suspended")).length >= 1, "the run has suspended");
+  assert.equal(world.runs.of(page.chatId).length, 1);
+}));
 
 describe("a run that ends between two turns", () => {
   /** Ends the run as soon as the agent has stored turn 1; the next message starts another one. */

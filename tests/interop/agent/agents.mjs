@@ -6,7 +6,7 @@ import { model } from "./model.mjs";
 import { APPROVAL_SECRET } from "./secret.mjs";
 import { tools } from "./tools.mjs";
 
-/** Longer than any test waits: a run that suspends is another story. */
+/** Longer than any test waits, but for the agent that suspends at once. */
 const idleTimeoutInSeconds = 300;
 
 function answer({ messages, signal, withCode = true, isSigned = false }) {
@@ -38,6 +38,9 @@ agent("agent-signed", { isSigned: true });
 agent("agent-signs-alone", { isSigned: true });
 agent("agent-without-code", { withCode: false });
 agent("agent-without-code-signed", { withCode: false, isSigned: true });
+
+// Waits for nothing without suspending first.
+agent("suspending", {}, { idleTimeoutInSeconds: 0, onChatSuspend: () => note("suspended") });
 
 // Loads the conversation from a store of its own.
 const stored = new Map();

@@ -10,7 +10,7 @@ import { Runs } from "./runs.mjs";
 import { Page } from "./page.mjs";
 
 const binary = process.env.HEADSTART_INTEROP ?? fileURLToPath(new URL("../../../target/debug/headstart-interop", import.meta.url));
-const AGENTS = ["agent", "agent-signed", "agent-signs-alone", "agent-without-code", "agent-without-code-signed", "hydrated", "session-loop", "own-loop"];
+const AGENTS = ["agent", "agent-signed", "agent-signs-alone", "agent-without-code", "agent-without-code-signed", "suspending", "hydrated", "session-loop", "own-loop"];
 
 /** Starts platform, warm server and agents. */
 export async function startWorld() {
