@@ -30,15 +30,11 @@ impl Runtime for WorkerRuntime {
 
     fn sleep(&self, span: Duration) -> Sleep {
         // A timer of the worker belongs to its thread; the wait for it may go anywhere.
-        let (mut fired, fires) = oneshot::channel();
+        let (mut fired, fires) = oneshot::channel::<()>();
         spawn_local(async move {
-            let is_over = {
-                let not_wanted = std::pin::pin!(fired.closed());
-                matches!(select(Delay::from(span), not_wanted).await, futures_util::future::Either::Left(_))
-            };
-            if is_over {
-                drop(fired.send(()));
-            }
+            // Over, or not wanted any more: either way the wait ends when `fired` is dropped.
+            let not_wanted = std::pin::pin!(fired.closed());
+            drop(select(Delay::from(span), not_wanted).await);
         });
         Box::pin(async move { drop(fires.await) })
     }
