@@ -504,7 +504,7 @@ impl World {
         let expected = match self.given.first().and_then(|input| input["kind"].as_str()) {
             Some("handover") => Settlement::HandedOver,
             Some(_) => Settlement::SentAsMessage,
-            None if matches!(self.plan.create, Create::Existing { .. }) && !self.replaced => {
+            None if self.replaced || matches!(self.plan.create, Create::Existing { .. }) => {
                 Settlement::AnsweredElsewhere
             }
             None => Settlement::Lost,
