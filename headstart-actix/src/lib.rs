@@ -17,13 +17,13 @@
 //!
 //! [`resource`] goes into an app or a [`scope`](actix_web::web::scope), [`post`] into a resource of your own, and
 //! [`handle`] into a handler of your own, with the [`HeadStart`] in
-//! [`web::Data`](actix_web::web::Data).
+//! [`web::Data`].
 //!
 //! # The user
 //!
 //! [`post_with`] runs an extractor first, answers with its error if there is one, and puts what it gave into the
 //! extensions that `authorize` and `run` see. What a middleware left for handlers comes as
-//! [`web::ReqData`](actix_web::web::ReqData), state as `web::Data`, several as a tuple.
+//! [`web::ReqData`], state as `web::Data`, several as a tuple.
 //!
 //! ```
 //! use actix_web::{HttpMessage, Resource, web};

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A worker has no sockets of tokio's, so `headstart-trigger` and `headstart-providers` do not build for it: the
-//! [`Sessions`](headstart_core::Sessions) and the [`StepModel`](headstart_core::step::StepModel) that the handler
-//! is built with are the application's own, over `fetch`. Give the builder [`WorkerRuntime`] as its `runtime`.
+//! `Sessions` and the `StepModel` that the handler
+//! is built with are the application's own, over `fetch`. Give the builder `WorkerRuntime` as its `runtime`.
 #![cfg(target_arch = "wasm32")]
 
 use std::time::Duration;
