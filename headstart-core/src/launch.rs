@@ -47,8 +47,8 @@ pub(crate) struct Launched {
 #[must_use = "without it nobody hears of a turn that is lost"]
 pub struct Completion(oneshot::Receiver<Settlement>);
 
-/// The agent was not given the turn: the platform refused it for longer than
-/// [`Deadlines::handover_retry`](crate::Deadlines::handover_retry), or another process took it over.
+/// The agent was not given the turn: there is no session, or the platform refused the turn for longer than
+/// [`Deadlines::handover_retry`](crate::Deadlines::handover_retry).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the agent was not given the turn")]
 pub struct TurnLost;
