@@ -6,11 +6,9 @@ use http::Extensions;
 
 use crate::{
     Grant, HeadStart,
-    admission::Mode,
     hooks::RequestContext,
-    http::{BodyFields, FirstTurnRequest, Problem, ProblemKind},
+    http::{BodyFields, FirstTurnRequest, Problem},
     launch::{Admitted, Completion},
-    turn_plan,
     turn_view::OpenedView,
     wire::{ChatId, Json, UiMessage},
 };
@@ -137,20 +135,11 @@ impl HeadStart {
     }
 
     fn admit_own(&self, turn: NewTurn) -> Result<Admitted, Problem> {
-        let settings = &self.0.settings;
-        let mode = settings.mode();
-        if mode == Mode::Off {
-            return Err(Problem::new(ProblemKind::SwitchedOff));
-        }
+        let mode = self.mode()?;
         let (head, mut request, grant) = turn.into_request();
         self.check_chat_id(&request.chat_id)?;
         let messages = std::mem::take(&mut request.messages);
-        let urls = settings.file_urls.check(&messages);
-        urls.map_err(|error| Problem::invalid(error.to_string()))?;
-        let mut prepared = turn_plan::prepare(settings, &request, &grant, messages)?;
-        if mode == Mode::AgentOnly {
-            prepared.leave_to_agent();
-        }
+        let prepared = self.prepare(mode, &request, &grant, messages)?;
         let context = RequestContext::new(Arc::new(head), &request);
         Ok(Admitted { context, prepared, key: grant.key, has_browser: false })
     }

@@ -15,7 +15,7 @@ use crate::{
     http::{Body, FirstTurnRequest, Problem, ProblemKind, RequestId, read_request},
     launch::Admitted,
     rt::Runtime,
-    turn_plan,
+    turn_plan::{self, Prepared},
     wire::{ChatId, UiMessage},
 };
 
@@ -81,24 +81,41 @@ impl HeadStart {
         B: http_body::Body,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let settings = &self.0.settings;
-        let mode = settings.mode();
-        if mode == Mode::Off {
-            return Err(Problem::new(ProblemKind::SwitchedOff));
-        }
+        let mode = self.mode()?;
         self.check_origin(&head)?;
-        let mut request = read_request(&head, body, &settings.limits).await?;
+        let mut request = read_request(&head, body, &self.0.settings.limits).await?;
         self.check_chat_id(&request.chat_id)?;
         let context = RequestContext::new(Arc::new(head), &request);
         let message_ids = request.messages.iter().map(|message| message.id.clone()).collect();
         let grant = self.authorize(&context, Action::FirstTurn, message_ids).await?;
         let messages = self.history(&context, &mut request).await?;
-        let mut prepared = turn_plan::prepare(settings, &request, &grant, messages)?;
+        let prepared = self.prepare(mode, &request, &grant, messages)?;
+        self.ask_quota(&context, &grant, &prepared.ui_messages).await?;
+        Ok(Admitted { context, prepared, key: grant.key, has_browser: true })
+    }
+
+    pub(crate) fn mode(&self) -> Result<Mode, Problem> {
+        match self.0.settings.mode() {
+            Mode::Off => Err(Problem::new(ProblemKind::SwitchedOff)),
+            mode => Ok(mode),
+        }
+    }
+
+    /// A turn about messages that are believed.
+    pub(crate) fn prepare(
+        &self,
+        mode: Mode,
+        request: &FirstTurnRequest,
+        grant: &Grant,
+        messages: Vec<UiMessage>,
+    ) -> Result<Prepared, Problem> {
+        let settings = &self.0.settings;
+        settings.file_urls.check(&messages)?;
+        let mut prepared = turn_plan::prepare(settings, request, grant, messages)?;
         if mode == Mode::AgentOnly {
             prepared.leave_to_agent();
         }
-        self.ask_quota(&context, &grant, &prepared.ui_messages).await?;
-        Ok(Admitted { context, prepared, key: grant.key, has_browser: true })
+        Ok(prepared)
     }
 
     pub(crate) fn check_origin(&self, head: &Parts) -> Result<(), Problem> {
@@ -144,10 +161,7 @@ impl HeadStart {
             trigger: request.trigger,
             message_id: request.message_id.clone(),
         };
-        let messages = self.decide("history", self.0.settings.history.select(asked)).await??;
-        let urls = self.0.settings.file_urls.check(&messages);
-        urls.map_err(|error| Problem::invalid(error.to_string()))?;
-        Ok(messages)
+        self.decide("history", self.0.settings.history.select(asked)).await?
     }
 
     pub(crate) async fn ask_quota(

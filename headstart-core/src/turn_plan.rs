@@ -50,7 +50,7 @@ pub(crate) fn prepare(
         Ok(conversation) => (Some(conversation.messages), conversation.denied),
         // An answer to an approval, say: only the agent can act on it.
         Err(HistoryError::NeedsAgent) => (None, Vec::new()),
-        Err(error) => return Err(Problem::invalid(error.to_string())),
+        Err(error) => return Err(error.into()),
     };
     let metadata = grant.metadata.clone().or_else(|| request.metadata.clone());
     if metadata.as_ref().is_some_and(|metadata| secrets::looks_secret(metadata.as_str())) {

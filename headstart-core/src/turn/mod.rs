@@ -5,6 +5,7 @@
 //! of the agent's part.
 
 pub(crate) mod driver;
+mod existing;
 mod giving;
 pub mod handover;
 mod ledger;
