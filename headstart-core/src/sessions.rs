@@ -44,6 +44,13 @@ pub trait Sessions: Send + Sync + 'static {
     fn records(&self, chat: &ChatId, channel: Channel, after: Option<Seq>)
     -> SessionsFuture<'_, Vec<Record>>;
 
+    /// What a run does, as far as a turn wants to know. Asked only where another process fell silent. The
+    /// default does not know: not every platform tells.
+    fn run_state(&self, run_id: &str) -> SessionsFuture<'_, RunState> {
+        let _ = run_id;
+        Box::pin(async { Ok(RunState::Unknown) })
+    }
+
     /// Makes a token for a browser. The default refuses: not every platform has tokens.
     fn mint_token(&self, token: TokenSpec) -> SessionsFuture<'_, String> {
         let _ = token;
@@ -127,6 +134,19 @@ impl std::fmt::Debug for Opened {
             .field("is_pending_version", &self.is_pending_version)
             .finish_non_exhaustive()
     }
+}
+
+/// What a run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum RunState {
+    /// The platform does not tell.
+    #[default]
+    Unknown,
+    /// It was started for a handover and is up: it waits for one, or works on what it was handed over.
+    TakesHandover,
+    /// It is over, or took the place of one that is: only an ordinary message is heard.
+    TakesMessages,
 }
 
 /// An input is on `session.in`.

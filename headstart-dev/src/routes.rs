@@ -306,8 +306,10 @@ async fn close(Shared(state): Platform, Path(id): Path<String>, headers: HeaderM
 async fn retrieve_run(Shared(state): Platform, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     Caller::of(&state, &headers)?.server_only()?;
     let run = state.sessions().find_run(&id).ok_or_else(|| problem(404, "Run not found"))?;
-    let status = if run.is_alive() { "EXECUTING" } else { "COMPLETED" };
-    Ok(Json(json!({ "id": run.id, "status": status, "payload": run.payload })).into_response())
+    let is_completed = !run.is_alive();
+    let status = if is_completed { "COMPLETED" } else { "EXECUTING" };
+    let run = json!({ "id": run.id, "status": status, "isCompleted": is_completed, "payload": run.payload });
+    Ok(Json(run).into_response())
 }
 
 async fn cancel_run(Shared(state): Platform, Path(id): Path<String>, headers: HeaderMap) -> Answer {

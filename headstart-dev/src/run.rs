@@ -1,6 +1,6 @@
 //! One run of an agent: it boots, waits for its turns, and answers them, as the remote runtime does.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use headstart_core::{
@@ -86,13 +86,15 @@ impl AgentRun {
         let idle = seconds(&self.payload["idleTimeoutInSeconds"]).max(Duration::from_secs(1));
         // While it waits for a handover a remote run suspends, and does not give up.
         let mut is_waiting_for_handover = self.payload["trigger"] == "handover-prepare";
+        let mut held = VecDeque::new();
         loop {
             let input = match is_waiting_for_handover {
                 true => self.inputs.recv().await,
+                false if !held.is_empty() => held.pop_front(),
                 false => tokio::time::timeout(idle, self.inputs.recv()).await.ok().flatten(),
             };
             let Some(RunInput { seq, text }) = input else { break };
-            self.last_seq = Some(seq);
+            self.last_seq = self.last_seq.max(Some(seq));
             let Ok(input) = serde_json::from_str::<Input>(&text) else { continue };
             let next = match input {
                 Input::Handover { partial_assistant_message, message_id, is_final }
@@ -101,8 +103,12 @@ impl AgentRun {
                     is_waiting_for_handover = false;
                     self.handover(partial_assistant_message, message_id, is_final).await
                 }
-                // A message is not answered before the handover; in a remote run it waits, too.
-                Input::Message { payload } if !is_waiting_for_handover => self.message(&payload).await,
+                // Not before the handover.
+                Input::Message { .. } if is_waiting_for_handover => {
+                    held.push_back(RunInput { seq, text });
+                    Ok(Next::Go)
+                }
+                Input::Message { payload } => self.message(&payload).await,
                 Input::HandoverSkip => Ok(Next::Exit),
                 _ => Ok(Next::Go),
             };

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use headstart_core::{
     Sessions, TokenSpec,
     sessions::{
-        Appended, Channel, Opened, OutWriter, RecordStream, SessionsError, SessionsErrorKind, SessionsFuture,
+        Appended, Channel, Opened, OutWriter, RecordStream, RunState, SessionsError, SessionsErrorKind,
+        SessionsFuture,
     },
     wire::{ChatId, CreateSession, Json, Record, RecordBody, Seq},
 };
@@ -17,7 +18,7 @@ use tracing::debug;
 use crate::{
     ConfigError, SecretKey, TriggerClientBuilder, deployment,
     http::{Answer, Http},
-    out_writer,
+    out_writer, runs,
     s2::S2Clients,
     subscribe,
     tokens::Minter,
@@ -150,6 +151,11 @@ impl Sessions for TriggerClient {
     ) -> SessionsFuture<'_, Vec<Record>> {
         let chat = chat.clone();
         Box::pin(async move { self.read_records(&chat, channel, after).await })
+    }
+
+    fn run_state(&self, run_id: &str) -> SessionsFuture<'_, RunState> {
+        let run_id = run_id.to_owned();
+        Box::pin(async move { runs::state(&self.0.http, &run_id).await })
     }
 
     fn mint_token(&self, token: TokenSpec) -> SessionsFuture<'_, String> {

@@ -17,6 +17,7 @@ mod config;
 mod deployment;
 mod http;
 mod out_writer;
+mod runs;
 mod s2;
 mod secret;
 mod subscribe;

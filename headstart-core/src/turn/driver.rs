@@ -6,7 +6,7 @@
 use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{
-    FutureExt, StreamExt,
+    FutureExt, StreamExt, future,
     stream::{self, BoxStream, FuturesUnordered},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -23,7 +23,7 @@ use crate::{
     admission::Place,
     http::ViewSender,
     rt::Runtime,
-    sessions::{Channel, Opened, RecordStream, Sessions, SessionsError},
+    sessions::{Channel, Opened, RecordStream, RunState, Sessions, SessionsError},
     step::{StepError, StepErrorKind, StepRun},
     wire::ChatId,
 };
@@ -145,7 +145,9 @@ impl Driver {
                     Input::Appended(purpose, result)
                 }));
             }
-            Output::Inspect => works.calls.push(Box::pin(inspect(self.sessions.clone(), self.chat.clone()))),
+            Output::Inspect { run_id } => {
+                works.calls.push(Box::pin(inspect(self.sessions.clone(), self.chat.clone(), run_id)));
+            }
             Output::TakeOver { body, at } => {
                 let (sessions, chat) = (self.sessions.clone(), self.chat.clone());
                 works.calls.push(Box::pin(async move {
@@ -224,11 +226,19 @@ fn failed(error: StepError) -> BoxStream<'static, Input> {
     stream::once(async { Input::Step(Err(error)) }).boxed()
 }
 
-async fn inspect(sessions: Arc<dyn Sessions>, chat: ChatId) -> Input {
+async fn inspect(sessions: Arc<dyn Sessions>, chat: ChatId, run_id: Option<String>) -> Input {
     let input = sessions.records(&chat, Channel::In, None);
     let output = sessions.records(&chat, Channel::Out, None);
-    match futures_util::future::try_join(input, output).await {
-        Ok((input, output)) => Input::Inspected { input, output },
+    let run = async {
+        let Some(run_id) = run_id else { return RunState::Unknown };
+        sessions.run_state(&run_id).await.unwrap_or_else(|error| {
+            warn!(%chat, %error, "what the run does is not known");
+            RunState::Unknown
+        })
+    };
+    let (records, run) = future::join(future::try_join(input, output), run).await;
+    match records {
+        Ok((input, output)) => Input::Inspected { input, output, run },
         Err(error) => {
             warn!(%chat, %error, "the existing session cannot be read");
             Input::CreateFailed(error)

@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use super::{
     BrokenAnswer, Ending, Input, OnDisconnect, Output, Plan, Purpose, Refusal, TurnSpec, ViewLoss,
+    existing::{FirstMessage, Followed},
     giving::{self, Giving, Verdict},
     handover::{self, Closing, Decision, Outcome},
     ledger::Ledger,
@@ -40,21 +41,13 @@ pub(super) enum Session {
     Creating,
     /// Created by this turn.
     Ours,
-    /// It exists; its streams are being read. Is it the same first message as ours?
-    Inspecting(bool),
+    /// It exists; its streams are being read.
+    Inspecting(FirstMessage),
     /// It exists, and an ordinary message continues it.
     Theirs,
-    /// Another process answers the same message; its turn is shown. Did it write when we wanted to take over?
-    Followed {
-        is_contested: bool,
-    },
+    /// Another process answers the first message: see [`Followed`].
+    Followed(Followed),
     Failed,
-}
-
-impl Session {
-    pub(super) fn is_contested(&self) -> bool {
-        matches!(self, Self::Followed { is_contested: true })
-    }
 }
 
 #[derive(Debug)]
@@ -86,6 +79,12 @@ pub struct Machine {
     /// The noop is on its way, and the handover waits for it until then: it has to come first.
     pub(super) noop_by: Option<Duration>,
     pub(super) splice: Option<Splice>,
+    /// The run that serves a session that was there before.
+    pub(super) run_id: Option<String>,
+    /// It died, and the one in its place knows nothing of the first turn.
+    pub(super) is_run_gone: bool,
+    /// Position of the newest input on `session.in`, as far as known.
+    pub(super) newest_input: Option<Seq>,
     pub(super) subscription: Subscription,
     pub(super) view: View,
     /// Until when the agent (or the followed turn) has to say something.
@@ -127,6 +126,9 @@ impl Machine {
             giving: Giving::Nothing,
             noop_by: None,
             splice: None,
+            run_id: None,
+            is_run_gone: false,
+            newest_input: None,
             subscription: Subscription::None,
             view: View::new(),
             agent_by: None,
@@ -162,7 +164,7 @@ impl Machine {
         match input {
             Input::Opened(opened) => self.opened(opened),
             Input::CreateFailed(error) => self.create_failed(Refusal::from(&error)),
-            Input::Inspected { input, output } => self.inspected(&input, &output),
+            Input::Inspected { input, output, run } => self.inspected(&input, &output, run),
             Input::StepStarted(tools) => self.recorder.set_tools(tools),
             Input::Step(Ok(event)) => self.step_event(event),
             Input::Step(Err(error)) => self.end_step(Outcome::Failed(error.kind())),
@@ -217,13 +219,14 @@ impl Machine {
             }
             return;
         }
-        let is_same_message = mark.is_some_and(|mark| mark.user_message_id == self.spec.user_message_id);
+        let first_message = FirstMessage::of(mark.as_ref(), &self.spec.user_message_id);
+        self.run_id.clone_from(&opened.run_id);
         // Nothing of our own step was seen by anybody, nor will be.
         self.drop_step();
         self.view.forget_waiting();
         self.view.open(opened, &mut self.outputs);
-        self.session = Session::Inspecting(is_same_message);
-        self.outputs.push_back(Output::Inspect);
+        self.session = Session::Inspecting(first_message);
+        self.outputs.push_back(Output::Inspect { run_id: None });
     }
 
     pub(super) fn create_failed(&mut self, refusal: Refusal) {
@@ -305,13 +308,16 @@ impl Machine {
             return;
         }
         self.drop_step();
-        self.session = Session::Followed { is_contested: true };
+        self.session = Session::Followed(Followed::replacing_us());
         self.view.close(Ending::Reset, &mut self.outputs);
     }
 
     /// This server is about to stop: the agent goes on from where step 1 is now.
     fn give_way(&mut self) {
         self.is_yielding = true;
+        if self.is_queued() {
+            self.come_next(true);
+        }
         if self.is_running() {
             self.outputs.push_back(Output::CancelStep);
             self.spec.broken_answer = BrokenAnswer::Continue;
@@ -386,34 +392,39 @@ impl Machine {
         let wait = if self.is_final { deadlines.final_grace } else { deadlines.agent_first };
         self.agent_by = Some(self.now + wait);
         if let Some(splice) = &mut self.splice {
-            splice.set_input(seq);
+            splice.set_input(purpose, seq);
         }
         // The answer to an ordinary message is told from earlier ones by its position, known only now.
         if purpose == Purpose::Message {
             self.subscribe();
+        }
+        if self.is_queued() {
+            self.newest_input = self.newest_input.max(seq);
+            self.come_next(true);
         }
     }
 
     // ── the splice ──────────────────────────────────────────────────────────────────────────────────
 
     pub(super) fn subscribe(&mut self) {
-        if let (Some(splice), false) = (&self.splice, self.view.is_closed()) {
+        if let (Some(splice), true) = (&self.splice, self.is_reading()) {
             self.outputs.push_back(Output::Subscribe(splice.cursor()));
             self.subscription = Subscription::Active;
         }
     }
 
     fn record(&mut self, record: Record) {
-        let (Some(splice), Subscription::Active) = (&mut self.splice, self.subscription) else { return };
-        if self.view.is_closed() {
+        if !self.is_reading() {
             return;
         }
+        let (Some(splice), Subscription::Active) = (&mut self.splice, self.subscription) else { return };
         let seen = splice.record(record);
-        let idle = match self.session {
-            Session::Followed { .. } => self.spec.deadlines.follow_idle,
+        let idle = match &self.session {
+            Session::Followed(followed) if followed.is_leading() => self.spec.deadlines.follow_idle,
             _ => self.spec.deadlines.agent_idle,
         };
         match seen {
+            Seen::Complete if self.is_queued() => self.come_next(false),
             Seen::Complete => self.complete(),
             Seen::Chunk(chunk) => {
                 // A hook that has begun to add something is waited for.
@@ -531,7 +542,8 @@ impl Machine {
     fn is_given(&self) -> bool {
         match (&self.giving, &self.session) {
             (Giving::Nothing, Session::None) => matches!(self.step, Step::HandedOver),
-            (Giving::Nothing, Session::Failed | Session::Followed { .. }) => true,
+            _ if self.is_queued() => false,
+            (Giving::Nothing, Session::Failed | Session::Followed(_)) => true,
             (giving, _) => giving.is_settled(),
         }
     }

@@ -29,7 +29,8 @@ impl Machine {
         match (&self.session, &self.giving) {
             (Session::Failed, _) | (_, Giving::Lost) => Some(Settlement::Lost),
             (Session::None, _) => matches!(self.step, Step::HandedOver).then_some(Settlement::Lost),
-            (Session::Followed { .. }, Giving::Nothing) => Some(Settlement::AnsweredElsewhere),
+            _ if self.is_queued() => None,
+            (Session::Followed(_), Giving::Nothing) => Some(Settlement::AnsweredElsewhere),
             (Session::Theirs, Giving::Accepted) => Some(Settlement::SentAsMessage),
             (Session::Ours, Giving::Accepted) if self.spec.plan == Plan::Message => {
                 Some(Settlement::SentAsMessage)

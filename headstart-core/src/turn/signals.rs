@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{BrokenAnswer, Deadlines, Ending, OnDisconnect, Refusal, ViewLoss};
 use crate::{
-    sessions::{Appended, Opened, SessionsError, Written},
+    sessions::{Appended, Opened, RunState, SessionsError, Written},
     step::{ApprovalSecret, StepError, StepEvent, ToolSet},
     wire::{InChunk, Record, Seq},
 };
@@ -85,6 +85,8 @@ pub enum Input {
         input: Vec<Record>,
         /// Of `session.out`.
         output: Vec<Record>,
+        /// What the run that was asked for does.
+        run: RunState,
     },
     /// `run` gave a step; these are the tools of its model.
     StepStarted(ToolSet),
@@ -142,7 +144,10 @@ pub enum Output {
         part_id: String,
     },
     /// Read both streams of the session as they are.
-    Inspect,
+    Inspect {
+        /// Ask what this run does, too.
+        run_id: Option<String>,
+    },
     /// Write this to `session.out`, the body of a record, if the stream ends before this position.
     TakeOver {
         /// The record.

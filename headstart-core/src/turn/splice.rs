@@ -3,9 +3,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use super::Purpose;
 use crate::{
     sessions::{SessionsError, SessionsErrorKind},
-    wire::{Json, Record, RecordBody, Seq, chunk_type},
+    wire::{Control, Json, Record, RecordBody, Seq, chunk_type},
 };
 
 /// Ids of records remembered against duplicates (a writer that retried).
@@ -28,8 +29,12 @@ pub(super) enum Seen {
 pub(super) struct Splice {
     /// Position of the last record seen or written; the next subscription begins behind it.
     cursor: Option<Seq>,
-    /// Position of our own input; the boundary that answers it ends the turn.
+    /// Position of our own input, or one that is not behind it; the boundary that answers it ends the turn.
     input: Option<Seq>,
+    /// It is a handover.
+    is_handover: bool,
+    /// Position of the newest input that a boundary has done with.
+    done: Option<Seq>,
     /// Own records begin with this: the browser has their chunks already.
     own_prefix: Option<String>,
     /// An earlier turn is still being written: its rest is not ours to show.
@@ -47,6 +52,8 @@ impl Splice {
         Self {
             cursor,
             input: None,
+            is_handover: false,
+            done: None,
             own_prefix,
             skips_to_boundary: false,
             recent_ids: VecDeque::new(),
@@ -62,8 +69,14 @@ impl Splice {
         self
     }
 
-    pub(super) fn set_input(&mut self, input: Option<Seq>) {
-        self.input = self.input.or(input);
+    /// The same place, for a message that is still to be given, behind all that is known to be on `session.in`.
+    pub(super) fn for_next_message(&self, newest: Option<Seq>) -> Self {
+        Self { input: self.done.max(newest).map(|seq| seq + 1), ..Self::new(self.cursor, None) }
+    }
+
+    pub(super) fn set_input(&mut self, purpose: Purpose, input: Option<Seq>) {
+        self.is_handover = purpose == Purpose::Handover;
+        self.input = input.or(self.input);
     }
 
     pub(super) fn cursor(&self) -> Option<Seq> {
@@ -81,19 +94,30 @@ impl Splice {
         }
         self.cursor = Some(record.seq);
         (self.refusals, self.failures) = (0, 0);
+        if let RecordBody::Control(control) = &record.body {
+            self.done = self.done.max(control.in_event_id);
+        }
         match record.body {
             RecordBody::Data { id, data } => self.data(id, data),
             RecordBody::Control(control) if control.session_closed => Seen::Complete,
-            RecordBody::Control(control) if control.completes_turn_of(self.input) => Seen::Complete,
+            RecordBody::Control(control) if self.is_complete(&control) => Seen::Complete,
             RecordBody::Control(control) => {
                 // The boundary of an earlier turn.
-                if control.name == crate::wire::Control::TURN_COMPLETE {
+                if control.completes_turn() {
                     self.skips_to_boundary = false;
                     self.held_error = None;
                 }
                 Seen::Nothing
             }
             RecordBody::Command => Seen::Nothing,
+        }
+    }
+
+    fn is_complete(&self, control: &Control) -> bool {
+        if self.is_handover {
+            control.completes_handover(self.input)
+        } else {
+            control.completes_message(self.input)
         }
     }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{
     Ending, Machine, Output, Refusal,
-    giving::Giving,
     handover::Outcome,
     machine::{Session, Step, Subscription},
 };
@@ -27,7 +26,7 @@ impl Machine {
             self.giving.deadline(),
             self.acceptance_by(),
             subscription,
-            self.agent_by.filter(|_| !self.view.is_closed()),
+            self.agent_by.filter(|_| self.is_reading()),
             self.abort_by.filter(|_| self.is_running()),
         ]
         .into_iter()
@@ -81,7 +80,7 @@ impl Machine {
         if matches!(self.subscription, Subscription::At(at) if now >= at) {
             self.subscribe();
         }
-        if is_late(self.agent_by) && !self.view.is_closed() {
+        if is_late(self.agent_by) && self.is_reading() {
             self.agent_is_late();
         }
     }
@@ -90,9 +89,9 @@ impl Machine {
         self.agent_by = None;
         if self.is_final {
             self.complete();
-        } else if matches!((&self.session, &self.giving), (Session::Followed { .. }, Giving::Nothing)) {
+        } else if self.is_led() {
             self.agent_by = Some(self.now + self.spec.deadlines.agent_first);
-            self.outputs.push_back(Output::Inspect);
+            self.look_after_leader();
         } else {
             self.view.close(Ending::Reset, &mut self.outputs);
         }

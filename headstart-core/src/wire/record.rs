@@ -69,16 +69,36 @@ impl Control {
         (!control.name.is_empty()).then_some(control)
     }
 
-    /// Does this record end the turn that `input`, the position of an own record on `in`, began?
-    ///
-    /// The boundary of an earlier turn can still come by; it has not seen our input. Without any position,
-    /// on either side, there is nothing to compare and the record is taken.
+    /// Does this record end a turn?
     #[must_use]
-    pub fn completes_turn_of(&self, input: Option<Seq>) -> bool {
-        let seen = self.in_consumed_id.or(self.in_event_id);
+    pub fn completes_turn(&self) -> bool {
         self.name == Self::TURN_COMPLETE
-            && match (seen, input) {
-                (Some(seen), Some(input)) => seen >= input,
+    }
+
+    /// Does this record end the turn that the handover at this position on `in` began?
+    ///
+    /// The boundary of an earlier turn can still come by; its agent has not seen our input. A message that waits
+    /// behind the handover holds [`in_event_id`](Self::in_event_id) below both, so what was seen counts. Without
+    /// any position, on either side, there is nothing to compare and the record is taken.
+    #[must_use]
+    pub fn completes_handover(&self, input: Option<Seq>) -> bool {
+        self.completes(self.in_consumed_id.or(self.in_event_id), input)
+    }
+
+    /// The same for a message.
+    ///
+    /// An agent sees a message while it works on the turn before, so what was seen does not count: it is answered
+    /// when the resume position is no longer held below it.
+    #[must_use]
+    pub fn completes_message(&self, input: Option<Seq>) -> bool {
+        let waits = self.in_event_id.is_none() && self.in_consumed_id.is_some();
+        !(waits && input.is_some()) && self.completes(self.in_event_id, input)
+    }
+
+    fn completes(&self, answered: Option<Seq>, input: Option<Seq>) -> bool {
+        self.completes_turn()
+            && match (answered, input) {
+                (Some(answered), Some(input)) => answered >= input,
                 _ => true,
             }
     }
@@ -128,18 +148,23 @@ mod tests {
     }
 
     #[test]
-    fn a_boundary_is_ours_when_the_agent_has_seen_our_input() {
+    fn a_boundary_is_ours_when_the_agent_is_done_with_our_input() {
         let boundary = |consumed, floor| Control {
             name: Control::TURN_COMPLETE.to_owned(),
             in_consumed_id: consumed,
             in_event_id: floor,
             ..Control::default()
         };
-        assert!(!boundary(Some(1), None).completes_turn_of(Some(2)));
-        assert!(boundary(Some(2), Some(0)).completes_turn_of(Some(2)), "the floor does not count beside it");
-        assert!(!boundary(None, Some(0)).completes_turn_of(Some(2)));
-        assert!(boundary(None, None).completes_turn_of(Some(2)));
-        assert!(boundary(Some(1), None).completes_turn_of(None));
+        assert!(!boundary(Some(1), None).completes_handover(Some(2)));
+        assert!(boundary(Some(2), Some(0)).completes_handover(Some(2)), "a message waits behind it");
+        assert!(!boundary(Some(2), Some(0)).completes_message(Some(2)), "it is the message that waits");
+        assert!(!boundary(Some(2), None).completes_message(Some(2)), "held below the first input");
+        assert!(boundary(Some(3), Some(2)).completes_message(Some(2)), "another one waits");
+        for completes in [Control::completes_handover, Control::completes_message] {
+            assert!(!completes(&boundary(None, Some(0)), Some(2)));
+            assert!(completes(&boundary(None, None), Some(2)), "of an older agent");
+            assert!(completes(&boundary(Some(1), None), None));
+        }
     }
 
     #[test]

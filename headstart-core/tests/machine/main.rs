@@ -8,13 +8,19 @@ mod world;
 
 use headstart_core::turn::{self, OnDisconnect};
 use proptest::prelude::*;
-use world::{Create, Ending, Plan, World};
+use world::{Create, Ending, Leader, Plan, World};
 
 fn plan() -> impl Strategy<Value = Plan> {
+    let leader = prop_oneof![
+        Just(Leader::Finished),
+        (0..3_usize).prop_map(Leader::Writes),
+        any::<bool>().prop_map(|run_is_gone| Leader::Dead { run_is_gone }),
+        Just(Leader::HandedOverInVain),
+    ];
     let create = prop_oneof![
         6 => Just(Create::New),
         1 => Just(Create::LostAnswer),
-        2 => any::<bool>().prop_map(|same_message| Create::Existing { same_message }),
+        4 => (any::<bool>(), leader).prop_map(|(same_message, leader)| Create::Existing { same_message, leader }),
         1 => Just(Create::Fails),
         1 => Just(Create::Hangs),
     ];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use headstart_core::{
-    sessions::{Appended, Opened, SessionsError, SessionsErrorKind},
+    sessions::{Appended, Opened, RunState, SessionsError, SessionsErrorKind},
     turn::{Deadlines, Input, Machine, Output, Purpose, TurnSpec},
     wire::{InChunk, Json, Record, RecordBody, Seq},
 };
@@ -26,7 +26,12 @@ impl Follower {
         let mark = json!({"headStart": {"nonce": "theirs", "userMessageId": "u1", "messageId": "x"}});
         opened.metadata = Some(Json::from_value(&mark));
         let mut follower = Self { machine: Machine::new(spec), now: Duration::ZERO };
-        assert!(follower.tell(Input::Opened(opened)).iter().any(|output| matches!(output, Output::Inspect)));
+        assert!(
+            follower
+                .tell(Input::Opened(opened))
+                .iter()
+                .any(|output| matches!(output, Output::Inspect { .. }))
+        );
         follower.inspect(&left_behind());
         follower
     }
@@ -37,7 +42,7 @@ impl Follower {
     }
 
     fn inspect(&mut self, output: &[Record]) -> Vec<Output> {
-        self.tell(Input::Inspected { input: vec![], output: output.to_vec() })
+        self.tell(Input::Inspected { input: vec![], output: output.to_vec(), run: RunState::TakesHandover })
     }
 
     /// The leader says nothing until it counts as dead.
@@ -82,7 +87,7 @@ fn conflict() -> SessionsError {
 #[test]
 fn what_a_silent_leader_left_is_withdrawn_and_then_the_agent_answers() {
     let mut follower = Follower::new();
-    assert!(follower.silence().iter().any(|output| matches!(output, Output::Inspect)));
+    assert!(follower.silence().iter().any(|output| matches!(output, Output::Inspect { .. })));
     let outputs = follower.inspect(&left_behind());
     assert_eq!(takeover(&outputs), Some((json!({"data": {"type": "reset-step"}, "id": TAKEOVER}), 2)));
     assert!(handovers(&outputs).is_empty(), "not before that is written");
@@ -102,7 +107,7 @@ fn a_leader_that_wrote_meanwhile_keeps_the_turn_until_it_is_silent_again() {
     follower.silence();
     follower.inspect(&left_behind());
     let outputs = follower.tell(Input::TookOver(Err(conflict())));
-    assert!(handovers(&outputs).is_empty() && matches!(outputs[..], [Output::Inspect]));
+    assert!(handovers(&outputs).is_empty() && matches!(outputs[..], [Output::Inspect { .. }]));
     let mut longer = left_behind();
     longer.push(record(2, "theirs-2", &json!({"type": "text-delta", "id": "0", "delta": "wer"})));
     let outputs = follower.inspect(&longer);

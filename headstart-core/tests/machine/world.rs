@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use headstart_core::{
-    sessions::{Appended, Opened, SessionsError, SessionsErrorKind, Written},
+    sessions::{Appended, Opened, RunState, SessionsError, SessionsErrorKind, Written},
     step::{StepError, StepErrorKind, StepEvent, Tool, ToolSet, Usage},
     turn::{self, Input, Machine, OnDisconnect, Output, Purpose, Refusal, Settlement, TurnSpec, ViewLoss},
     wire::{FinishReason, InChunk, Json, Record, RecordBody, Seq},
@@ -17,11 +17,35 @@ pub(crate) enum Create {
     New,
     /// Created, but the answer got lost; the second try says *existing* and echoes our nonce.
     LostAnswer,
+    /// Another process made it.
     Existing {
         same_message: bool,
+        leader: Leader,
     },
     Fails,
     Hangs,
+}
+
+/// What the process that made the session has done, and still does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leader {
+    /// Its turn is over.
+    Finished,
+    /// It has written some of step 1, and writes so much more before it hands over.
+    Writes(usize),
+    /// It has written some of step 1, and died.
+    Dead { run_is_gone: bool },
+    /// It died, but not before it handed over to a run that died, too.
+    HandedOverInVain,
+}
+
+/// What the agent's run hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Run {
+    AwaitsHandover,
+    Serves,
+    /// It took the place of a dead one.
+    TakesMessages,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +97,7 @@ pub(crate) struct World {
     is_done: bool,
     create_pending: bool,
     is_ours: bool,
-    inspecting: bool,
+    inspecting: Option<RunState>,
     model: VecDeque<Option<Result<StepEvent, StepError>>>,
     model_running: bool,
     said: Vec<String>,
@@ -85,6 +109,13 @@ pub(crate) struct World {
     unacked_at_handover: usize,
     has_handed_over: bool,
     appends: VecDeque<(Purpose, Value, String)>,
+    input: Vec<Value>,
+    run: Run,
+    /// Messages that wait for a handover, by position.
+    held: Vec<Seq>,
+    takeovers: VecDeque<(Value, usize)>,
+    leader_writes: Option<usize>,
+    is_taken_over: bool,
     part_ids: Vec<String>,
     failures_left: u8,
     watching_for_stop: bool,
@@ -95,6 +126,11 @@ pub(crate) struct World {
     left_during_step: bool,
     yielded: bool,
     replaced: bool,
+    /// A message went to a run that awaits a handover, which would not hear it for now.
+    gave_too_early: bool,
+    /// How often the agent answers our message.
+    answers: usize,
+    pub(crate) debug: bool,
 }
 
 impl Plan {
@@ -124,7 +160,7 @@ impl World {
             is_done: false,
             create_pending: plan.create != Create::Hangs && plan.attempt != turn::Plan::Alone,
             is_ours: false,
-            inspecting: false,
+            inspecting: None,
             model: VecDeque::new(),
             model_running: plan.has_step(),
             said: vec![],
@@ -136,6 +172,12 @@ impl World {
             unacked_at_handover: 0,
             has_handed_over: false,
             appends: VecDeque::new(),
+            input: vec![],
+            run: Run::AwaitsHandover,
+            held: vec![],
+            takeovers: VecDeque::new(),
+            leader_writes: None,
+            is_taken_over: false,
             part_ids: vec![],
             failures_left: plan.append_failures,
             watching_for_stop: false,
@@ -146,12 +188,13 @@ impl World {
             left_during_step: false,
             yielded: false,
             replaced: false,
+            gave_too_early: false,
+            answers: 0,
+            debug: false,
             plan,
         };
-        if let Create::Existing { .. } = world.plan.create {
-            // Another process has written a whole first turn.
-            world.out.push((data(json!({"type": "start", "messageId": "theirs"}), "o-0"), false));
-            world.out.push((control(0), false));
+        if let Create::Existing { leader, .. } = world.plan.create {
+            world.lead(leader);
         }
         world.script();
         world.carry_out();
@@ -228,7 +271,9 @@ impl World {
             }
         };
         may(self.create_pending, Self::answer_create);
-        may(self.inspecting, Self::answer_inspect);
+        may(self.inspecting.is_some(), Self::answer_inspect);
+        may(!self.takeovers.is_empty(), Self::answer_takeover);
+        may(self.leader_writes.is_some(), Self::leader_acts);
         may(self.model_running && !self.model.is_empty(), Self::model_speaks);
         may(self.tee_open && !self.tee_failed && !self.tee.is_empty(), Self::tee_writes);
         may(!self.appends.is_empty(), Self::answer_append);
@@ -245,6 +290,10 @@ impl World {
             let can_be_replaced = self.plan.replaced && !self.replaced && !self.has_handed_over;
             may(can_be_replaced && self.is_ours && self.plan.has_step(), Self::another_takes_over);
             may(true, Self::time_passes);
+            // Whoever follows may lose patience.
+            let follows = matches!(self.plan.create, Create::Existing { .. }) && !self.create_pending;
+            let is_idle = self.inspecting.is_none() && self.appends.is_empty() && self.takeovers.is_empty();
+            may(follows && is_idle && self.machine.deadline().is_some(), Self::deadline_passes);
             let at = usize::from(choice) % can.len();
             return can[at](self);
         }
@@ -255,6 +304,9 @@ impl World {
     }
 
     fn tell(&mut self, input: Input) {
+        if self.debug {
+            eprintln!("{:?} {input:?}", self.now);
+        }
         self.now += Duration::from_millis(1);
         self.machine.handle(self.now, input);
     }
@@ -283,8 +335,9 @@ impl World {
                 opened.metadata = Some(mark(NONCE, "u1"));
                 Input::Opened(opened)
             }
-            Create::Existing { same_message } => {
+            Create::Existing { same_message, .. } => {
                 opened.is_existing = true;
+                opened.run_id = Some("run_1".into());
                 opened.metadata = Some(mark("other", if same_message { "u1" } else { "u0" }));
                 Input::Opened(opened)
             }
@@ -296,11 +349,64 @@ impl World {
     }
 
     fn answer_inspect(&mut self) {
-        self.inspecting = false;
-        let handover = Json::string(r#"{"kind":"handover"}"#);
-        let input = vec![Record { seq: 0, body: RecordBody::Data { id: "h".into(), data: handover } }];
+        let run = self.inspecting.take().unwrap_or_default();
+        let record = |(body, seq): (&Value, Seq)| {
+            let body = RecordBody::Data { id: format!("i-{seq}"), data: Json::string(&body.to_string()) };
+            Record { seq, body }
+        };
+        let input = self.input.iter().zip(0..).map(record).collect();
         let output = (0..self.out.len()).map(|seq| self.read(seq)).collect();
-        self.tell(Input::Inspected { input, output });
+        self.tell(Input::Inspected { input, output, run });
+    }
+
+    /// What there is of another process when the turn begins.
+    fn lead(&mut self, leader: Leader) {
+        self.out.push((data(json!({"type": "start", "messageId": "theirs"}), "theirs-0"), false));
+        let handover = json!({"kind": "handover"});
+        match leader {
+            Leader::Finished => {
+                self.out.push((control(Some(0)), false));
+                self.input.push(handover);
+                self.run = Run::Serves;
+            }
+            Leader::Writes(records) => self.leader_writes = Some(records),
+            Leader::Dead { run_is_gone: false } => {}
+            Leader::Dead { run_is_gone: true } => self.run = Run::TakesMessages,
+            Leader::HandedOverInVain => {
+                self.input.push(handover);
+                self.run = Run::TakesMessages;
+            }
+        }
+    }
+
+    /// The other process writes, or hands over; it stops when it finds that the stream was written to.
+    fn leader_acts(&mut self) {
+        match self.leader_writes {
+            Some(0) => {
+                self.leader_writes = None;
+                self.input.push(json!({"kind": "handover"}));
+                self.agent_hears();
+            }
+            Some(_) if self.is_taken_over => self.leader_writes = None,
+            Some(left) => {
+                self.leader_writes = Some(left - 1);
+                let chunk = json!({"type": "text-delta", "id": "0", "delta": format!("theirs {left}")});
+                self.out.push((data(chunk, &format!("theirs-{left}")), false));
+            }
+            None => {}
+        }
+    }
+
+    fn answer_takeover(&mut self) {
+        let Some((record, at)) = self.takeovers.pop_front() else { return };
+        let error = |kind| Err(SessionsError::new(kind, "not written"));
+        if self.out.len() != at {
+            return self.tell(Input::TookOver(error(SessionsErrorKind::Conflict)));
+        }
+        self.out.push((record, false));
+        self.is_taken_over = true;
+        let is_answer_lost = self.next_choice() % 5 == 1;
+        self.tell(Input::TookOver(if is_answer_lost { error(SessionsErrorKind::Conflict) } else { Ok(()) }));
     }
 
     fn model_speaks(&mut self) {
@@ -341,30 +447,65 @@ impl World {
         let is_new = !self.part_ids.contains(&part_id);
         if lands && is_new {
             self.part_ids.push(part_id);
+            self.input.push(body.clone());
             if purpose != Purpose::Noop {
-                self.agent_takes(&body);
+                let is_early = purpose == Purpose::Message && self.run == Run::AwaitsHandover;
+                self.gave_too_early |=
+                    is_early && !self.yielded && matches!(self.plan.create, Create::Existing { .. });
                 self.given.push(body);
+                self.agent_hears();
             }
         }
         let result = if fails {
             self.failures_left -= 1;
             Err(SessionsError::new(SessionsErrorKind::Unavailable, "answer lost"))
         } else {
-            Ok(Appended { seq: is_new.then_some(1) })
+            Ok(Appended { seq: is_new.then(|| self.input.len() as Seq - 1) })
         };
         self.tell(Input::Appended(purpose, result));
     }
 
-    fn agent_takes(&mut self, body: &Value) {
-        for n in 0..self.plan.agent_chunks {
-            let chunk = json!({"type": "text-delta", "id": "a", "delta": format!("agent {n}")});
-            self.agent.push_back(data(chunk, &format!("a-{n}-{}", body["kind"])));
+    /// The newest input: one handover is heard, and messages only when none is awaited.
+    fn agent_hears(&mut self) {
+        let seq = self.input.len() as Seq - 1;
+        let kind = self.input.last().map(|input| input["kind"].clone()).unwrap_or_default();
+        let is_theirs = matches!(self.plan.create, Create::Existing { same_message: false, .. });
+        // A session may as well begin with a message.
+        let begins =
+            self.plan.attempt == turn::Plan::Message && !matches!(self.plan.create, Create::Existing { .. });
+        match (kind.as_str(), self.run) {
+            (Some("handover"), Run::AwaitsHandover) => {
+                self.run = Run::Serves;
+                self.agent_answers(seq, if is_theirs { "theirs" } else { "agent" });
+                while !self.held.is_empty() {
+                    let seq = self.held.remove(0);
+                    self.agent_answers(seq, "agent");
+                }
+            }
+            (Some("message"), Run::AwaitsHandover) if !begins => self.held.push(seq),
+            (Some("message"), _) => self.agent_answers(seq, "agent"),
+            _ => {}
         }
-        self.agent.push_back(control(1));
+    }
+
+    fn agent_answers(&mut self, seq: Seq, who: &str) {
+        for n in 0..self.plan.agent_chunks {
+            let chunk = json!({"type": "text-delta", "id": "a", "delta": format!("{who} {n}")});
+            self.agent.push_back(data(chunk, &format!("a-{n}-{seq}")));
+        }
+        // Held below the oldest message that still waits.
+        let waits = self.held.iter().copied().find(|held| *held > seq);
+        self.agent.push_back(control(waits.map_or(Some(seq), |held| held.checked_sub(1))));
+        self.answers += usize::from(who == "agent");
     }
 
     fn agent_writes(&mut self) {
-        let record = self.agent.pop_front().unwrap_or_default();
+        let mut record = self.agent.pop_front().unwrap_or_default();
+        if let Some(headers) = record["headers"].as_array_mut() {
+            // What it has seen by now, whether it is done with it or not.
+            let seen = (self.input.len() - 1).to_string();
+            headers.push(json!(["session-in-consumed-id", seen]));
+        }
         // A writer that retries writes twice, under the same id.
         if self.next_choice() % 4 == 1 {
             self.out.push((record.clone(), false));
@@ -419,6 +560,9 @@ impl World {
 
     fn carry_out(&mut self) {
         while let Some(output) = self.machine.poll() {
+            if self.debug {
+                eprintln!("   {output:?}");
+            }
             assert!(!self.is_done, "an output after the end: {output:?}");
             match output {
                 Output::Respond(answer) => {
@@ -448,7 +592,15 @@ impl World {
                     }
                     self.appends.push_back((purpose, serde_json::from_slice(&body).unwrap(), part_id));
                 }
-                Output::Inspect => self.inspecting = true,
+                Output::Inspect { run_id } => {
+                    let is_gone = self.run == Run::TakesMessages;
+                    let told = if is_gone { RunState::TakesMessages } else { RunState::TakesHandover };
+                    self.inspecting = Some(if run_id.is_some() { told } else { RunState::Unknown });
+                }
+                Output::TakeOver { body, at } => {
+                    let record = json!({"body": std::str::from_utf8(&body).unwrap()});
+                    self.takeovers.push_back((record, at as usize));
+                }
                 Output::Subscribe(after) => {
                     // A subscription that begins anew may repeat the last record.
                     let repeats = self.next_choice() % 3 == 1;
@@ -479,8 +631,7 @@ impl World {
                 prop_assert_eq!(&kinds, &["message"], "I1");
             }
             Create::New | Create::LostAnswer => prop_assert_eq!(&kinds, &["handover"], "I1"),
-            Create::Existing { same_message: true } => prop_assert!(kinds.is_empty(), "I1: {:?}", kinds),
-            Create::Existing { same_message: false } => prop_assert_eq!(&kinds, &["message"], "I1"),
+            Create::Existing { leader, .. } => return self.check_existing(leader, &kinds),
             Create::Fails | Create::Hangs => prop_assert!(kinds.is_empty(), "I1: {:?}", kinds),
         }
         for input in self.given.iter().filter(|input| input["kind"] == "handover") {
@@ -496,12 +647,43 @@ impl World {
         Ok(())
     }
 
+    /// Each message has one answer, whatever became of the process that had the session before us.
+    fn check_existing(&self, leader: Leader, kinds: &[&str]) -> Result<(), TestCaseError> {
+        let Create::Existing { same_message, .. } = self.plan.create else { return Ok(()) };
+        prop_assert!(!self.gave_too_early, "I1: a message before the handover it has to wait for");
+        prop_assert!(
+            matches!(kinds, [] | ["handover"] | ["message"] | ["handover", "message"]),
+            "I1: {:?}",
+            kinds
+        );
+        for input in self.given.iter().filter(|input| input["kind"] == "handover") {
+            prop_assert_eq!(&input["isFinal"], false, "the agent answers");
+            prop_assert_eq!(&input["messageId"], &Value::Null, "under an id of its own");
+        }
+        if !same_message {
+            prop_assert_eq!(kinds.last(), Some(&"message"), "I1");
+            prop_assert!(self.answers == 1 || !self.held.is_empty(), "I1: {} answers", self.answers);
+        } else if leader != Leader::Finished {
+            prop_assert!(kinds.len() <= 1, "I1: {:?}", kinds);
+            // Nobody waits for it any more; whoever posts it again takes care of it.
+            let is_abandoned = self.left || self.yielded || self.leader_writes.is_some();
+            prop_assert!(
+                self.answers == 1 || (self.answers == 0 && is_abandoned),
+                "I1: {} answers",
+                self.answers
+            );
+        } else {
+            prop_assert!(kinds.is_empty(), "I1: {:?}", kinds);
+        }
+        Ok(())
+    }
+
     /// When nothing is left to do, it is known who has the turn, and that is who has it.
     fn check_settlement(&self) -> Result<(), TestCaseError> {
         if !self.is_done {
             return Ok(());
         }
-        let expected = match self.given.first().and_then(|input| input["kind"].as_str()) {
+        let expected = match self.given.last().and_then(|input| input["kind"].as_str()) {
             Some("handover") => Settlement::HandedOver,
             Some(_) => Settlement::SentAsMessage,
             None if self.replaced || matches!(self.plan.create, Create::Existing { .. }) => {
@@ -552,10 +734,13 @@ impl World {
         let seen: Vec<String> = self.frames.iter().filter_map(text).collect();
         let agent = (0..self.plan.agent_chunks).map(|n| format!("agent {n}"));
         let mut all: Vec<String> = match self.plan.create {
+            Create::Existing { same_message: true, leader: Leader::Writes(records) } => {
+                (1..=records).rev().map(|left| format!("theirs {left}")).collect()
+            }
             Create::Existing { .. } => vec![],
             _ => self.said.clone(),
         };
-        all.extend(agent);
+        all.extend(agent.clone());
         let mut rest = all.iter();
         for delta in &seen {
             prop_assert!(rest.any(|next| next == delta), "I3: {:?} of {:?}", seen, all);
@@ -565,8 +750,16 @@ impl World {
         if self.ended == Some(turn::Ending::Clean) {
             prop_assert!(is_complete, "I6: a clean end of an unfinished turn");
         }
-        if is_complete && self.given.iter().any(|input| input["kind"] == "handover") {
+        let is_given = self.given.iter().any(|input| input["kind"] == "handover");
+        if is_complete && is_given && !matches!(self.plan.create, Create::Existing { .. }) {
             prop_assert!(seen.len() >= self.said.len().min(self.own_text_shown()), "I3: own text is missing");
+        }
+        if let (true, Create::Existing { .. }, 1..) = (is_complete, self.plan.create, self.answers) {
+            prop_assert!(
+                agent.clone().all(|delta| seen.contains(&delta)),
+                "I3: {:?} is not all of the answer",
+                seen
+            );
         }
         if self.responded == 1 && self.refused.is_none() && !self.left {
             prop_assert!(self.ended.is_some(), "I6: the response has no end");
@@ -621,6 +814,8 @@ fn data(chunk: Value, id: &str) -> Value {
     json!({"body": json!({"data": chunk, "id": id}).to_string()})
 }
 
-fn control(in_event: Seq) -> Value {
-    json!({"headers": [["trigger-control", "turn-complete"], ["session-in-event-id", in_event.to_string()]]})
+fn control(in_event: Option<Seq>) -> Value {
+    let floor = in_event.map(|seq| json!(["session-in-event-id", seq.to_string()]));
+    let headers = [Some(json!(["trigger-control", "turn-complete"])), floor];
+    json!({"headers": headers.into_iter().flatten().collect::<Vec<_>>()})
 }
