@@ -128,9 +128,10 @@ pub(crate) struct World {
     replaced: bool,
     /// A message went to a run that awaits a handover, which would not hear it for now.
     gave_too_early: bool,
+    /// A handover was given that a leader who is alive does not see.
+    gave_unfenced: bool,
     /// How often the agent answers our message.
     answers: usize,
-    pub(crate) debug: bool,
 }
 
 impl Plan {
@@ -189,8 +190,8 @@ impl World {
             yielded: false,
             replaced: false,
             gave_too_early: false,
+            gave_unfenced: false,
             answers: 0,
-            debug: false,
             plan,
         };
         if let Create::Existing { leader, .. } = world.plan.create {
@@ -304,9 +305,6 @@ impl World {
     }
 
     fn tell(&mut self, input: Input) {
-        if self.debug {
-            eprintln!("{:?} {input:?}", self.now);
-        }
         self.now += Duration::from_millis(1);
         self.machine.handle(self.now, input);
     }
@@ -452,6 +450,8 @@ impl World {
                 let is_early = purpose == Purpose::Message && self.run == Run::AwaitsHandover;
                 self.gave_too_early |=
                     is_early && !self.yielded && matches!(self.plan.create, Create::Existing { .. });
+                let is_unfenced = purpose == Purpose::Handover && !self.is_taken_over;
+                self.gave_unfenced |= is_unfenced && matches!(self.plan.create, Create::Existing { .. });
                 self.given.push(body);
                 self.agent_hears();
             }
@@ -560,9 +560,6 @@ impl World {
 
     fn carry_out(&mut self) {
         while let Some(output) = self.machine.poll() {
-            if self.debug {
-                eprintln!("   {output:?}");
-            }
             assert!(!self.is_done, "an output after the end: {output:?}");
             match output {
                 Output::Respond(answer) => {
@@ -651,6 +648,7 @@ impl World {
     fn check_existing(&self, leader: Leader, kinds: &[&str]) -> Result<(), TestCaseError> {
         let Create::Existing { same_message, .. } = self.plan.create else { return Ok(()) };
         prop_assert!(!self.gave_too_early, "I1: a message before the handover it has to wait for");
+        prop_assert!(!self.gave_unfenced, "I1: a handover that is not fenced");
         prop_assert!(
             matches!(kinds, [] | ["handover"] | ["message"] | ["handover", "message"]),
             "I1: {:?}",

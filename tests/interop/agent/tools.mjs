@@ -1,4 +1,5 @@
 // The tools of the agents. Those of step 1 have the same names and no code.
+import { setTimeout as sleep } from "node:timers/promises";
 import { tool } from "ai";
 import { z } from "zod";
 import { note } from "./journal.mjs";
@@ -16,7 +17,10 @@ const definitions = {
   },
   search: {
     inputSchema: z.looseObject({ query: z.string() }),
-    execute: ({ query }) => `about ${query}`,
+    execute: async ({ query, afterMs = 0 }) => {
+      await sleep(afterMs);
+      return `about ${query}`;
+    },
   },
   deleteFile: {
     inputSchema: z.object({ path: z.string() }),

@@ -56,6 +56,25 @@ class World {
       await this.#endRuns(chatId);
     }
   }
+  /** A session as a warm server leaves it that dies in the middle of step 1. */
+  async leaveBehind(agent, chatId, message) {
+    const basePayload = { chatId, trigger: "handover-prepare", headStartMessages: [message] };
+    await this.#call("POST", "/api/v1/sessions", {
+      type: "chat.agent",
+      externalId: chatId,
+      taskIdentifier: agent,
+      triggerConfig: { basePayload },
+      metadata: { headStart: { nonce: "dead", userMessageId: message.id, messageId: "dead-message" } },
+    });
+    await this.#call("POST", `/realtime/v1/sessions/${chatId}/in/append`, { kind: "noop" });
+    for (const chunk of [
+      { type: "start", messageId: "dead-message" },
+      { type: "start-step" },
+      { type: "text-start", id: "0" },
+      { type: "text-delta", id: "0", delta: "Half an ans" },
+    ]) await this.#call("POST", `/realtime/v1/sessions/${chatId}/out/append`, chunk);
+  }
+
   /** Sends an input past the page's transport. */
   say(chatId, payload) {
     return this.#call("POST", `/realtime/v1/sessions/${chatId}/in/append`, { kind: "message", payload: { chatId, ...payload } });

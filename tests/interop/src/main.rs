@@ -5,8 +5,10 @@
 mod script;
 mod tools;
 
+use std::time::Duration;
+
 use clap::Parser;
-use headstart_core::{AllowAnyone, FirstTurn, HeadStart, step::ApprovalSecret};
+use headstart_core::{AllowAnyone, Deadlines, FirstTurn, HeadStart, step::ApprovalSecret};
 use headstart_dev::{DevPlatform, RemoteAgent};
 use headstart_trigger::TriggerClient;
 use serde_json::json;
@@ -64,7 +66,10 @@ fn head_start(
     let sessions =
         TriggerClient::builder().base_url(platform.url()).secret_key(platform.secret_key()).build()?;
     let tools = tools::all()?;
-    let mut builder = HeadStart::builder(agent, sessions);
+    let mut deadlines = Deadlines::default();
+    // Tests wait for it.
+    deadlines.follow_idle = Duration::from_secs(1);
+    let mut builder = HeadStart::builder(agent, sessions).deadlines(deadlines);
     if let Some(secret) = approval_secret {
         builder = builder.approval_secret(secret);
     }
