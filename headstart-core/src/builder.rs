@@ -13,7 +13,7 @@ use crate::{
     http::{BodyFields, Limits},
     rt::{Runtime, TokioRuntime},
     step::{ApprovalSecret, IntoStepRun, StepError, StepErrorKind},
-    turn::{BrokenAnswer, Deadlines, OnDisconnect, driver::RunFuture},
+    turn::{BrokenAnswer, Deadlines, EmptyAnswer, OnDisconnect, driver::RunFuture},
     wire::ChatId,
 };
 
@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) deadlines: Deadlines,
     pub(crate) broken_answer: BrokenAnswer,
+    pub(crate) empty_answer: EmptyAnswer,
     pub(crate) on_disconnect: OnDisconnect,
     pub(crate) approval_secret: Option<ApprovalSecret>,
     pub(crate) keep_alive: Duration,
@@ -100,6 +101,7 @@ impl HeadStartBuilder<Missing, Missing> {
                 limits: Limits::default(),
                 deadlines: Deadlines::default(),
                 broken_answer: BrokenAnswer::default(),
+                empty_answer: EmptyAnswer::default(),
                 on_disconnect: OnDisconnect::default(),
                 approval_secret: None,
                 keep_alive: Duration::from_secs(10),
@@ -214,6 +216,12 @@ impl<A, R> HeadStartBuilder<A, R> {
     /// What becomes of a text that breaks off after the browser saw some of it.
     pub fn broken_answer(mut self, policy: BrokenAnswer) -> Self {
         self.settings.broken_answer = policy;
+        self
+    }
+
+    /// What becomes of a step 1 in which the model says nothing at all.
+    pub fn empty_answer(mut self, policy: EmptyAnswer) -> Self {
+        self.settings.empty_answer = policy;
         self
     }
 

@@ -61,5 +61,5 @@ pub use session_routes::SessionRoutes;
 pub use sessions::Sessions;
 pub use tokens::TokenSpec;
 pub use trigger_config::{MachinePreset, TriggerConfig};
-pub use turn::{BrokenAnswer, Deadlines, OnDisconnect, Settlement};
+pub use turn::{BrokenAnswer, Deadlines, EmptyAnswer, OnDisconnect, Settlement};
 pub use turn_view::{OpenedView, TurnView};

@@ -67,6 +67,7 @@ pub(crate) fn prepare(
     spec.denied = denied;
     spec.deadlines = settings.deadlines.clone();
     spec.broken_answer = settings.broken_answer;
+    spec.empty_answer = settings.empty_answer;
     spec.on_disconnect = settings.on_disconnect;
     spec.approval_secret.clone_from(&settings.approval_secret);
     if request.trigger != MessageTrigger::RegenerateMessage {

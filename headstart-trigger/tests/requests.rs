@@ -9,7 +9,7 @@ use std::{
 
 use headstart_core::{
     Sessions, TokenSpec,
-    sessions::SessionsErrorKind,
+    sessions::{RunState, SessionsErrorKind},
     wire::{ChatId, CreateSession, Json, SessionType, TriggerConfigBody},
 };
 use headstart_trigger::{Timeouts, TriggerClient, TriggerClientBuilder};
@@ -115,6 +115,22 @@ async fn passing_failures_are_tried_again_with_the_same_key_and_a_stated_length(
         let keys = platform.header("x-trigger-request-idempotency-key");
         assert!(keys.len() == 3 && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
         assert_eq!(platform.header("content-length").len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_run_says_what_it_hears() {
+    for (run, expected) in [
+        (r#"{"isCompleted":false,"payload":{"trigger":"handover-prepare"}}"#, RunState::TakesHandover),
+        (r#"{"isCompleted":true,"payload":{"trigger":"handover-prepare"}}"#, RunState::TakesMessages),
+        (r#"{"isCompleted":false,"payload":{"continuation":true}}"#, RunState::TakesMessages),
+        // It is too large to be sent along.
+        (r#"{"isCompleted":false,"payloadPresignedUrl":"https://files"}"#, RunState::Unknown),
+        (r#"{"isCompleted":false,"payload":"text"}"#, RunState::Unknown),
+    ] {
+        let platform = platform(vec![Does::Answer(200, run)]).await;
+        assert_eq!(platform.client().run_state("run_1/2").await.unwrap(), expected, "{run}");
+        assert!(platform.requests.lock().unwrap()[0].starts_with("get /api/v3/runs/run%5f1%2f2 "));
     }
 }
 

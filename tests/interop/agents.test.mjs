@@ -24,6 +24,18 @@ for (const agent of ["agent", "suspending", "hydrated", "session-loop", "own-loo
     assert.deepEqual(prompt.map(({ role }) => role), ["user", "assistant", "user"]);
   }));
 
+  test(`${agent}: a model that says nothing, and a second turn`, () => world.visit(agent, [], async (page) => {
+    await page.send("Hello");
+    assert.deepEqual(page.errors, []);
+    const isAnswered = !["agent", "suspending"].includes(agent);
+    assert.deepEqual(page.texts(), isAnswered ? ["You said: Hello"] : []);
+    await page.send("And now?");
+    assert.deepEqual(page.errors, []);
+    assert.deepEqual(page.texts(), ["You said: And now?"]);
+    const prompt = (await page.prompts()).at(-1);
+    assert.deepEqual(prompt.map(({ role }) => role), isAnswered ? ["user", "assistant", "user"] : ["user", "user"]);
+  }));
+
   test(`${agent}: a tool, and a second turn`, () => world.visit(agent, [text("Let me see."), call("c1", "getWeather", { city: "Paris" })], async (page) => {
     await page.send("Weather?");
     assert.deepEqual(page.errors, []);

@@ -3,7 +3,7 @@
 //! A skip is never sent: a run that is still booting would miss it and the chat would hang. Whatever
 //! happened, the run gets exactly one handover that leaves the chat healthy.
 
-use super::BrokenAnswer;
+use super::{BrokenAnswer, EmptyAnswer, TurnSpec};
 use crate::{
     step::{PendingCall, Recorder, StepErrorKind},
     wire::{
@@ -66,11 +66,12 @@ pub(super) fn no_op() -> Vec<ModelMessage> {
 }
 
 /// Reads the outcome of step 1 off the table in `docs/protocol.md`, "Outcomes".
-pub fn decide(recorder: &Recorder, outcome: Outcome, broken: BrokenAnswer) -> Decision {
+pub fn decide(recorder: &Recorder, outcome: Outcome, spec: &TurnSpec) -> Decision {
     match outcome {
-        Outcome::Finished { reason: FinishReason::Error, .. } => failed(recorder, broken),
-        Outcome::Finished { reason, paused } => finished(recorder, reason, paused),
-        Outcome::Failed(_) => failed(recorder, broken),
+        Outcome::Finished { reason: FinishReason::Error, .. } | Outcome::Failed(_) => {
+            failed(recorder, spec.broken_answer)
+        }
+        Outcome::Finished { reason, paused } => finished(recorder, reason, paused, spec.empty_answer),
         Outcome::Stopped => {
             let said = recorder.final_messages();
             Decision {
@@ -83,13 +84,16 @@ pub fn decide(recorder: &Recorder, outcome: Outcome, broken: BrokenAnswer) -> De
     }
 }
 
-fn finished(recorder: &Recorder, reason: FinishReason, paused: bool) -> Decision {
+fn finished(recorder: &Recorder, reason: FinishReason, paused: bool, empty: EmptyAnswer) -> Decision {
     let pending = recorder.pending_calls();
     let closing = Closing::Finish(reason);
     let decision = |partial, is_final| Decision { partial, is_final, closing, report_error: false };
     // An answer that was withheld must not act.
     if reason == FinishReason::ContentFilter {
         return decision(recorder.final_messages(), true);
+    }
+    if empty == EmptyAnswer::Agent && recorder.messages().is_empty() {
+        return Decision::leave_to_agent();
     }
     if pending.iter().any(|call| call.needs_approval || call.client_side) {
         // A human answers in the next turn; until then the calls stand open and nothing is approved.
@@ -166,10 +170,21 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::step::{ApprovalSecret, StepEvent, Tool, ToolSet};
+    use crate::{
+        step::{ApprovalSecret, StepEvent, Tool, ToolSet},
+        wire::InChunk,
+    };
 
     /// What is decided after these events, as JSON: `[partial, isFinal, closing, reportError]`.
     fn decided(events: Vec<StepEvent>, outcome: Outcome, broken: BrokenAnswer) -> Value {
+        decided_as(events, outcome, TurnSpec { broken_answer: broken, ..spec() })
+    }
+
+    fn spec() -> TurnSpec {
+        TurnSpec::new("m".into(), "n".into(), "u".into(), InChunk::Noop)
+    }
+
+    fn decided_as(events: Vec<StepEvent>, outcome: Outcome, spec: TurnSpec) -> Value {
         let schema = || json!({"type": "object"});
         let tools = [
             Tool::new("plain", "", schema()),
@@ -179,7 +194,7 @@ mod tests {
         let mut recorder = Recorder::new("m".into());
         recorder.set_tools(ToolSet::new(tools).unwrap());
         events.into_iter().for_each(|event| recorder.event(event, &mut Vec::new()).unwrap());
-        let decision = decide(&recorder, outcome, broken);
+        let decision = decide(&recorder, outcome, &spec);
         json!([decision.partial, decision.is_final, format!("{:?}", decision.closing), decision.report_error])
     }
 
@@ -245,6 +260,17 @@ mod tests {
     }
 
     #[test]
+    fn a_model_that_says_nothing_may_be_followed_by_the_agents() {
+        let asked = |events, reason| {
+            let spec = TurnSpec { empty_answer: EmptyAnswer::Agent, ..spec() };
+            decided_as(events, finished(reason), spec)
+        };
+        assert_eq!(asked(vec![], FinishReason::Stop), json!([nothing(), false, "Withdraw", false]));
+        assert_eq!(asked(vec![text("a")], FinishReason::Stop)[1], true);
+        assert_eq!(asked(vec![], FinishReason::ContentFilter)[1], true, "it was withheld");
+    }
+
+    #[test]
     fn a_pending_call_counts_more_than_the_word_the_model_ended_with() {
         for reason in [FinishReason::Stop, FinishReason::ToolCalls, FinishReason::Other] {
             let decided =
@@ -287,7 +313,7 @@ mod tests {
             let mut chunks = Vec::new();
             recorder.close(FinishReason::ToolCalls, &mut chunks);
             let done = Outcome::Finished { reason: FinishReason::ToolCalls, paused: false };
-            (json!(decide(&recorder, done, BrokenAnswer::default()).partial), json!(chunks), recorder)
+            (json!(decide(&recorder, done, &spec()).partial), json!(chunks), recorder)
         };
         let (partial, chunks, recorder) = signed("plain");
         let request = &partial[0]["content"][1];

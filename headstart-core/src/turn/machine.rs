@@ -265,7 +265,7 @@ impl Machine {
         if !self.is_running() {
             return;
         }
-        let decision = handover::decide(&self.recorder, outcome, self.spec.broken_answer);
+        let decision = handover::decide(&self.recorder, outcome, &self.spec);
         let mut chunks = Vec::new();
         match decision.closing {
             Closing::Finish(reason) => self.recorder.close(reason, &mut chunks),
@@ -296,7 +296,7 @@ impl Machine {
             self.end_step(Outcome::Stopped);
         } else if let Step::Over(decision) = &mut self.step {
             // Closed already, but nothing is handed over yet: the tools must not run.
-            let stopped = handover::decide(&self.recorder, Outcome::Stopped, self.spec.broken_answer);
+            let stopped = handover::decide(&self.recorder, Outcome::Stopped, &self.spec);
             decision.partial = stopped.partial;
             decision.is_final = true;
         }

@@ -21,7 +21,7 @@ mod timing;
 mod view;
 
 pub use machine::Machine;
-pub use settings::{BrokenAnswer, Deadlines, OnDisconnect};
+pub use settings::{BrokenAnswer, Deadlines, EmptyAnswer, OnDisconnect};
 pub use settlement::Settlement;
 pub use signals::{Input, Output, Plan, Purpose, TurnSpec};
 pub use view::{Ending, Refusal, ViewLoss};

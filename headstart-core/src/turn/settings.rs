@@ -100,6 +100,20 @@ pub enum BrokenAnswer {
     Continue,
 }
 
+/// What becomes of a step 1 in which the model ended well and said nothing at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum EmptyAnswer {
+    /// The turn is closed with an empty answer, as an agent does it whose model says nothing.
+    ///
+    /// That is sound for `chat.agent` with its own storage. One that hydrates its messages loses the question, and the
+    /// run of a `createSession` loop fails: use [`Agent`](Self::Agent) in front of those.
+    #[default]
+    Close,
+    /// The agent's model is asked, too.
+    Agent,
+}
+
 /// What becomes of step 1 when the browser goes away in the middle of it. Going away is not stopping: a stop
 /// is an input of its own, and is obeyed under each of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{BrokenAnswer, Deadlines, Ending, OnDisconnect, Refusal, ViewLoss};
+use super::{BrokenAnswer, Deadlines, EmptyAnswer, Ending, OnDisconnect, Refusal, ViewLoss};
 use crate::{
     sessions::{Appended, Opened, RunState, SessionsError, Written},
     step::{ApprovalSecret, StepError, StepEvent, ToolSet},
@@ -31,6 +31,8 @@ pub struct TurnSpec {
     pub deadlines: Deadlines,
     /// See [`BrokenAnswer`].
     pub broken_answer: BrokenAnswer,
+    /// See [`EmptyAnswer`].
+    pub empty_answer: EmptyAnswer,
     /// See [`OnDisconnect`].
     pub on_disconnect: OnDisconnect,
     /// See [`ApprovalSecret`].
@@ -51,6 +53,7 @@ impl TurnSpec {
             denied: Vec::new(),
             deadlines: Deadlines::default(),
             broken_answer: BrokenAnswer::default(),
+            empty_answer: EmptyAnswer::default(),
             on_disconnect: OnDisconnect::default(),
             approval_secret: None,
         }

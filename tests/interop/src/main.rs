@@ -8,7 +8,7 @@ mod tools;
 use std::time::Duration;
 
 use clap::Parser;
-use headstart_core::{AllowAnyone, Deadlines, FirstTurn, HeadStart, step::ApprovalSecret};
+use headstart_core::{AllowAnyone, Deadlines, EmptyAnswer, FirstTurn, HeadStart, step::ApprovalSecret};
 use headstart_dev::{DevPlatform, RemoteAgent};
 use headstart_trigger::TriggerClient;
 use serde_json::json;
@@ -70,6 +70,10 @@ fn head_start(
     // Tests wait for it.
     deadlines.follow_idle = Duration::from_secs(1);
     let mut builder = HeadStart::builder(agent, sessions).deadlines(deadlines);
+    // They keep the conversation themselves, and want one.
+    if agent == "hydrated" || agent.ends_with("-loop") {
+        builder = builder.empty_answer(EmptyAnswer::Agent);
+    }
     if let Some(secret) = approval_secret {
         builder = builder.approval_secret(secret);
     }
