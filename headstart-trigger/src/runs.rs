@@ -6,10 +6,13 @@ use headstart_core::{
     wire::Json,
 };
 use http::{HeaderMap, Method};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::http::Http;
+
+/// Ids are `run_…`.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_');
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,7 +41,7 @@ impl Run {
 }
 
 pub(crate) async fn state(http: &Http, run_id: &str) -> Result<RunState, SessionsError> {
-    let path = format!("/api/v3/runs/{}", utf8_percent_encode(run_id, NON_ALPHANUMERIC));
+    let path = format!("/api/v3/runs/{}", utf8_percent_encode(run_id, SEGMENT));
     let read = |answer: crate::http::Answer| {
         serde_json::from_slice::<Run>(&answer.body).map_err(|_| "unreadable run".to_owned())
     };

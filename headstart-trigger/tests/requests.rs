@@ -130,7 +130,7 @@ async fn a_run_says_what_it_hears() {
     ] {
         let platform = platform(vec![Does::Answer(200, run)]).await;
         assert_eq!(platform.client().run_state("run_1/2").await.unwrap(), expected, "{run}");
-        assert!(platform.requests.lock().unwrap()[0].starts_with("get /api/v3/runs/run%5f1%2f2 "));
+        assert!(platform.requests.lock().unwrap()[0].starts_with("get /api/v3/runs/run_1%2f2 "));
     }
 }
 
