@@ -10,6 +10,7 @@ use tracing::warn;
 
 use crate::{
     Action, Grant, HeadStart, TokenSpec,
+    admission::Passage,
     head_start::respond,
     hooks::RequestContext,
     http::{Body, FirstTurnRequest, Problem, ProblemKind, RequestId, parse, read_json},
@@ -139,7 +140,17 @@ impl SessionRoutes {
     ) -> Result<http::Response<Body>, Problem> {
         self.head_start.ask_quota(context, grant, &[]).await?;
         let session = turn_plan::preload(&self.head_start.0.settings, request, grant)?;
-        let opened = self.within(self.head_start.0.sessions.create(session)).await?;
+        let inner = &self.head_start.0;
+        if let Passage::Barred(wait) = inner.circuit.admit(inner.runtime.now()) {
+            return Err(Problem::new(ProblemKind::Unavailable).retry_after(wait));
+        }
+        let asked = inner.circuit.ask(inner.runtime.clone());
+        let create = async {
+            let created = inner.sessions.create(session).await;
+            asked.answered(&created);
+            created
+        };
+        let opened = self.within(create).await?;
         let token = match self.lifetime {
             Some(_) => self.mint(TokenSpec::read_write(context.chat_id.clone())).await?,
             None => opened.access_token,

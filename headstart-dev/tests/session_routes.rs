@@ -8,13 +8,13 @@ use std::{
 };
 
 use headstart_core::{
-    Action, AllowList, AuthorizeRequest, Authorized, Denied, FirstTurn, Grant, HeadStart, HeadStartBuilder,
-    Missing, NewTurn, SessionRoutes, Sessions, TokenError, TokenRequest, TokenSpec, TriggerConfig,
-    wire::Json,
+    Action, AllowList, AuthorizeRequest, Authorized, Breaker, Denied, FirstTurn, Grant, HeadStart,
+    HeadStartBuilder, Missing, NewTurn, SessionRoutes, Sessions, TokenError, TokenRequest, TokenSpec,
+    TriggerConfig, wire::Json,
 };
 use headstart_dev::{Agent, DevEventKind, DevPlatform};
 use headstart_providers::{Script, Scripted};
-use headstart_trigger::TriggerClient;
+use headstart_trigger::{Timeouts, TriggerClient};
 use http::{Request, StatusCode, header::HeaderMap};
 use http_body_util::BodyExt;
 use reqwest::Client;
@@ -333,5 +333,21 @@ async fn a_page_is_told_that_the_run_waits_for_a_deployment_and_step_1_is_answer
     for (chat, config) in [("c4", own()), ("c5", TriggerConfig::new().any_deployment())] {
         let response = first_turn(build(world.builder().trigger(config)), chat).await;
         assert_eq!(response.headers().get(pending), None, "{chat}");
+    }
+}
+
+#[tokio::test]
+async fn a_platform_that_is_down_is_not_asked_to_start_a_chat_either() {
+    let world = World::new().await;
+    // Nobody listens there.
+    let timeouts = Timeouts::default().at_most(Duration::from_millis(300));
+    let client = TriggerClient::builder().base_url("http://127.0.0.1:1").secret_key("tr_dev_x");
+    let down = World { client: client.timeouts(timeouts).build().unwrap(), ..world };
+    let routes = build(down.builder().breaker(Breaker::new(2, Duration::from_secs(60)))).session_routes();
+    let start = || request("/c1/start").body(String::new()).unwrap();
+    for is_barred in [false, false, true] {
+        let (status, headers, _) = answer(&routes, start()).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(headers.get("retry-after").is_some_and(|wait| wait == "60"), is_barred);
     }
 }

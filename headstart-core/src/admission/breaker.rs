@@ -2,9 +2,11 @@
 //! one, and it is not called by all of them the moment it comes back.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+
+use crate::{rt::Runtime, sessions::SessionsError, turn::Refusal};
 
 /// When the platform counts as down, and for how long it is then left alone.
 ///
@@ -101,8 +103,13 @@ impl Circuit {
         }
     }
 
-    /// What became of a request that was admitted; `is_up` is what that says about the platform.
-    pub(crate) fn report(&self, is_up: bool, now: Duration) {
+    /// A request that was admitted begins.
+    pub(crate) fn ask(self: &Arc<Self>, runtime: Arc<dyn Runtime>) -> Asked {
+        Asked { circuit: self.clone(), runtime, is_up: false }
+    }
+
+    /// What became of it; `is_up` is what that says about the platform.
+    fn report(&self, is_up: bool, now: Duration) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let failures = match (is_up, *state) {
             (true, _) => 0,
@@ -116,6 +123,28 @@ impl Circuit {
         } else {
             State::Open { until: now + self.breaker.cool_down }
         };
+    }
+}
+
+/// A request to the platform whose outcome the circuit hears of in any case: one that nobody waited for any
+/// longer has failed.
+pub(crate) struct Asked {
+    circuit: Arc<Circuit>,
+    runtime: Arc<dyn Runtime>,
+    is_up: bool,
+}
+
+impl Asked {
+    /// It is answered; a refusal is an answer, too.
+    pub(crate) fn answered<T>(mut self, answer: &Result<T, SessionsError>) {
+        let refusal = answer.as_ref().err().map(Refusal::from);
+        self.is_up = !matches!(refusal, Some(Refusal::PlatformUnavailable | Refusal::PlatformTimeout));
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.circuit.report(self.is_up, self.runtime.now());
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::{Input, Refusal, driver::InputFuture, giving};
+use super::{Input, driver::InputFuture, giving};
 use crate::{
     admission::{Circuit, Joined},
     rt::Runtime,
@@ -30,20 +30,6 @@ pub(crate) struct Create {
     pub(crate) circuit: Arc<Circuit>,
 }
 
-/// A request to the platform whose outcome the circuit hears of in any case: one that nobody waited for any
-/// longer has failed.
-struct Asked {
-    circuit: Arc<Circuit>,
-    runtime: Arc<dyn Runtime>,
-    is_up: bool,
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.circuit.report(self.is_up, self.runtime.now());
-    }
-}
-
 impl Opening {
     /// Id of the noop of a turn that creates its session: what comes after it on `session.in` is from others.
     pub(super) fn noop_id(&self) -> Option<String> {
@@ -64,11 +50,12 @@ impl Opening {
 
 impl Create {
     async fn ask(self, sessions: Arc<dyn Sessions>, runtime: Arc<dyn Runtime>) -> Input {
-        let mut asked = Asked { circuit: self.circuit, runtime, is_up: false };
+        let asked = self.circuit.ask(runtime);
         let metadata: Option<Json> = self.session.metadata.clone();
-        match sessions.create(self.session).await {
+        let created = sessions.create(self.session).await;
+        asked.answered(&created);
+        match created {
             Ok(opened) => {
-                asked.is_up = true;
                 let mut joined = opened.clone();
                 if !opened.is_existing {
                     joined.metadata = metadata;
@@ -78,8 +65,6 @@ impl Create {
             }
             Err(error) => {
                 warn!(%error, "create failed");
-                let refusal = Refusal::from(&error);
-                asked.is_up = !matches!(refusal, Refusal::PlatformUnavailable | Refusal::PlatformTimeout);
                 self.followers.send_replace(Some(Err(error.kind())));
                 Input::CreateFailed(error)
             }
