@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+mod regressions;
 mod takeover;
 mod world;
 
@@ -97,21 +98,11 @@ proptest! {
 #[test]
 fn an_undisturbed_tool_turn_shows_everything_once_and_ends_cleanly() {
     let mut world = World::new(Plan {
-        attempt: turn::Plan::HeadStart,
-        on_disconnect: OnDisconnect::Continue,
-        yields: false,
-        replaced: false,
-        create: Create::New,
         deltas: 3,
         calls: 2,
         ending: Ending::ToolCalls,
         agent_chunks: 3,
-        tee_fails: false,
-        append_failures: 0,
-        subscription_breaks: false,
-        leaves: false,
-        stops: false,
-        choices: vec![],
+        ..Plan::undisturbed()
     });
     world.play();
     world.check().unwrap();

@@ -6,38 +6,16 @@ use std::{collections::VecDeque, time::Duration};
 use headstart_core::{
     sessions::{Appended, Opened, RunState, SessionsError, SessionsErrorKind, Written},
     step::{StepError, StepErrorKind, StepEvent, Tool, ToolSet, Usage},
-    turn::{self, Input, Machine, OnDisconnect, Output, Purpose, Refusal, Settlement, TurnSpec, ViewLoss},
+    turn::{self, Input, Machine, Output, Purpose, Refusal, TurnSpec, ViewLoss},
     wire::{FinishReason, InChunk, Json, Record, RecordBody, Seq},
 };
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Create {
-    New,
-    /// Created, but the answer got lost; the second try says *existing* and echoes our nonce.
-    LostAnswer,
-    /// Another process made it.
-    Existing {
-        same_message: bool,
-        leader: Leader,
-    },
-    Fails,
-    Hangs,
-}
+pub(crate) use plan::{Create, Ending, Leader, Plan};
 
-/// What the process that made the session has done, and still does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leader {
-    /// Its turn is over.
-    Finished,
-    /// It has written some of step 1, and writes so much more before it hands over.
-    Writes(usize),
-    /// It has written some of step 1, and died.
-    Dead { run_is_gone: bool },
-    /// It died, but not before it handed over to a run that died, too.
-    HandedOverInVain,
-}
+mod check;
+mod others;
+mod plan;
 
 /// What the agent's run hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,39 +24,6 @@ enum Run {
     Serves,
     /// It took the place of a dead one.
     TakesMessages,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Stop,
-    ToolCalls,
-    /// Some servers say `stop` although they want tools.
-    StopWithCalls,
-    ContentFilter,
-    Error,
-    Eof,
-    Hang,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Plan {
-    pub(crate) attempt: turn::Plan,
-    pub(crate) on_disconnect: OnDisconnect,
-    /// The server is stopped in the middle.
-    pub(crate) yields: bool,
-    /// Another process takes the turn over in the middle.
-    pub(crate) replaced: bool,
-    pub(crate) create: Create,
-    pub(crate) deltas: usize,
-    pub(crate) calls: usize,
-    pub(crate) ending: Ending,
-    pub(crate) agent_chunks: usize,
-    pub(crate) tee_fails: bool,
-    pub(crate) append_failures: u8,
-    pub(crate) subscription_breaks: bool,
-    pub(crate) leaves: bool,
-    pub(crate) stops: bool,
-    pub(crate) choices: Vec<u8>,
 }
 
 const MESSAGE_ID: &str = "message-1";
@@ -132,12 +77,6 @@ pub(crate) struct World {
     gave_unfenced: bool,
     /// How often the agent answers our message.
     answers: usize,
-}
-
-impl Plan {
-    fn has_step(&self) -> bool {
-        matches!(self.attempt, turn::Plan::HeadStart | turn::Plan::Alone)
-    }
 }
 
 impl World {
@@ -357,56 +296,6 @@ impl World {
         self.tell(Input::Inspected { input, output, run });
     }
 
-    /// What there is of another process when the turn begins.
-    fn lead(&mut self, leader: Leader) {
-        self.out.push((data(json!({"type": "start", "messageId": "theirs"}), "theirs-0"), false));
-        let handover = json!({"kind": "handover"});
-        match leader {
-            Leader::Finished => {
-                self.out.push((control(Some(0)), false));
-                self.input.push(handover);
-                self.run = Run::Serves;
-            }
-            Leader::Writes(records) => self.leader_writes = Some(records),
-            Leader::Dead { run_is_gone: false } => {}
-            Leader::Dead { run_is_gone: true } => self.run = Run::TakesMessages,
-            Leader::HandedOverInVain => {
-                self.input.push(handover);
-                self.run = Run::TakesMessages;
-            }
-        }
-    }
-
-    /// The other process writes, or hands over; it stops when it finds that the stream was written to.
-    fn leader_acts(&mut self) {
-        match self.leader_writes {
-            Some(0) => {
-                self.leader_writes = None;
-                self.input.push(json!({"kind": "handover"}));
-                self.agent_hears();
-            }
-            Some(_) if self.is_taken_over => self.leader_writes = None,
-            Some(left) => {
-                self.leader_writes = Some(left - 1);
-                let chunk = json!({"type": "text-delta", "id": "0", "delta": format!("theirs {left}")});
-                self.out.push((data(chunk, &format!("theirs-{left}")), false));
-            }
-            None => {}
-        }
-    }
-
-    fn answer_takeover(&mut self) {
-        let Some((record, at)) = self.takeovers.pop_front() else { return };
-        let error = |kind| Err(SessionsError::new(kind, "not written"));
-        if self.out.len() != at {
-            return self.tell(Input::TookOver(error(SessionsErrorKind::Conflict)));
-        }
-        self.out.push((record, false));
-        self.is_taken_over = true;
-        let is_answer_lost = self.next_choice() % 5 == 1;
-        self.tell(Input::TookOver(if is_answer_lost { error(SessionsErrorKind::Conflict) } else { Ok(()) }));
-    }
-
     fn model_speaks(&mut self) {
         let Some(event) = self.model.pop_front() else { return };
         match event {
@@ -463,54 +352,6 @@ impl World {
             Ok(Appended { seq: is_new.then(|| self.input.len() as Seq - 1) })
         };
         self.tell(Input::Appended(purpose, result));
-    }
-
-    /// The newest input: one handover is heard, and messages only when none is awaited.
-    fn agent_hears(&mut self) {
-        let seq = self.input.len() as Seq - 1;
-        let kind = self.input.last().map(|input| input["kind"].clone()).unwrap_or_default();
-        let is_theirs = matches!(self.plan.create, Create::Existing { same_message: false, .. });
-        // A session may as well begin with a message.
-        let begins =
-            self.plan.attempt == turn::Plan::Message && !matches!(self.plan.create, Create::Existing { .. });
-        match (kind.as_str(), self.run) {
-            (Some("handover"), Run::AwaitsHandover) => {
-                self.run = Run::Serves;
-                self.agent_answers(seq, if is_theirs { "theirs" } else { "agent" });
-                while !self.held.is_empty() {
-                    let seq = self.held.remove(0);
-                    self.agent_answers(seq, "agent");
-                }
-            }
-            (Some("message"), Run::AwaitsHandover) if !begins => self.held.push(seq),
-            (Some("message"), _) => self.agent_answers(seq, "agent"),
-            _ => {}
-        }
-    }
-
-    fn agent_answers(&mut self, seq: Seq, who: &str) {
-        for n in 0..self.plan.agent_chunks {
-            let chunk = json!({"type": "text-delta", "id": "a", "delta": format!("{who} {n}")});
-            self.agent.push_back(data(chunk, &format!("a-{n}-{seq}")));
-        }
-        // Held below the oldest message that still waits.
-        let waits = self.held.iter().copied().find(|held| *held > seq);
-        self.agent.push_back(control(waits.map_or(Some(seq), |held| held.checked_sub(1))));
-        self.answers += usize::from(who == "agent");
-    }
-
-    fn agent_writes(&mut self) {
-        let mut record = self.agent.pop_front().unwrap_or_default();
-        if let Some(headers) = record["headers"].as_array_mut() {
-            // What it has seen by now, whether it is done with it or not.
-            let seen = (self.input.len() - 1).to_string();
-            headers.push(json!(["session-in-consumed-id", seen]));
-        }
-        // A writer that retries writes twice, under the same id.
-        if self.next_choice() % 4 == 1 {
-            self.out.push((record.clone(), false));
-        }
-        self.out.push((record, false));
     }
 
     fn next_choice(&self) -> usize {
@@ -609,202 +450,6 @@ impl World {
                 other => panic!("unknown output {other:?}"),
             }
         }
-    }
-
-    pub(crate) fn check(&self) -> Result<(), TestCaseError> {
-        self.check_inputs()?;
-        self.check_settlement()?;
-        self.check_stream()?;
-        self.check_browser()
-    }
-
-    /// I1, I5, I9.
-    fn check_inputs(&self) -> Result<(), TestCaseError> {
-        let kinds: Vec<&str> = self.given.iter().filter_map(|input| input["kind"].as_str()).collect();
-        match self.plan.create {
-            _ if self.plan.attempt == turn::Plan::Alone => prop_assert!(kinds.is_empty(), "I1: {:?}", kinds),
-            _ if self.replaced => prop_assert!(kinds.is_empty(), "I1, after a takeover: {:?}", kinds),
-            Create::New | Create::LostAnswer if self.plan.attempt == turn::Plan::Message => {
-                prop_assert_eq!(&kinds, &["message"], "I1");
-            }
-            Create::New | Create::LostAnswer => prop_assert_eq!(&kinds, &["handover"], "I1"),
-            Create::Existing { leader, .. } => return self.check_existing(leader, &kinds),
-            Create::Fails | Create::Hangs => prop_assert!(kinds.is_empty(), "I1: {:?}", kinds),
-        }
-        for input in self.given.iter().filter(|input| input["kind"] == "handover") {
-            prop_assert_eq!(&input["messageId"], MESSAGE_ID, "I5");
-            if self.stopped || self.gave_up() {
-                prop_assert_eq!(&input["isFinal"], true, "a stop leaves nothing to run");
-            }
-            if self.plan.attempt == turn::Plan::Agent && !self.gave_up() && !self.stopped {
-                prop_assert_eq!(&input["isFinal"], false, "the agent answers");
-            }
-        }
-        prop_assert!(self.responded <= 1);
-        Ok(())
-    }
-
-    /// Each message has one answer, whatever became of the process that had the session before us.
-    fn check_existing(&self, leader: Leader, kinds: &[&str]) -> Result<(), TestCaseError> {
-        let Create::Existing { same_message, .. } = self.plan.create else { return Ok(()) };
-        prop_assert!(!self.gave_too_early, "I1: a message before the handover it has to wait for");
-        prop_assert!(!self.gave_unfenced, "I1: a handover that is not fenced");
-        prop_assert!(
-            matches!(kinds, [] | ["handover"] | ["message"] | ["handover", "message"]),
-            "I1: {:?}",
-            kinds
-        );
-        for input in self.given.iter().filter(|input| input["kind"] == "handover") {
-            prop_assert_eq!(&input["isFinal"], false, "the agent answers");
-            prop_assert_eq!(&input["messageId"], &Value::Null, "under an id of its own");
-        }
-        if !same_message {
-            prop_assert_eq!(kinds.last(), Some(&"message"), "I1");
-            prop_assert!(self.answers == 1 || !self.held.is_empty(), "I1: {} answers", self.answers);
-        } else if leader != Leader::Finished {
-            prop_assert!(kinds.len() <= 1, "I1: {:?}", kinds);
-            // Nobody waits for it any more; whoever posts it again takes care of it.
-            let is_abandoned = self.left || self.yielded || self.leader_writes.is_some();
-            prop_assert!(
-                self.answers == 1 || (self.answers == 0 && is_abandoned),
-                "I1: {} answers",
-                self.answers
-            );
-        } else {
-            prop_assert!(kinds.is_empty(), "I1: {:?}", kinds);
-        }
-        Ok(())
-    }
-
-    /// When nothing is left to do, it is known who has the turn, and that is who has it.
-    fn check_settlement(&self) -> Result<(), TestCaseError> {
-        if !self.is_done {
-            return Ok(());
-        }
-        let expected = match self.given.last().and_then(|input| input["kind"].as_str()) {
-            Some("handover") => Settlement::HandedOver,
-            Some(_) => Settlement::SentAsMessage,
-            None if self.replaced || matches!(self.plan.create, Create::Existing { .. }) => {
-                Settlement::AnsweredElsewhere
-            }
-            None => Settlement::Lost,
-        };
-        prop_assert_eq!(self.machine.settlement(), Some(expected));
-        Ok(())
-    }
-
-    /// The browser left in the middle of step 1, and that ends it at once.
-    fn gave_up(&self) -> bool {
-        self.plan.on_disconnect == OnDisconnect::Abort && self.left_during_step
-    }
-
-    /// I2, I4 and the first half of I1: never a boundary of our own.
-    fn check_stream(&self) -> Result<(), TestCaseError> {
-        prop_assert_eq!(self.records_after_handover, 0, "I2: records after the handover");
-        prop_assert_eq!(self.unacked_at_handover, 0, "I2: records not acknowledged before the handover");
-        let own: Vec<Value> = self.own_chunks();
-        for chunk in &own {
-            prop_assert!(
-                !chunk["type"].as_str().unwrap_or_default().starts_with("trigger:"),
-                "I1: {}",
-                chunk
-            );
-        }
-        if let Create::Existing { .. } = self.plan.create {
-            prop_assert!(own.is_empty(), "a second step 1 left records: {:?}", own);
-        } else if !self.plan.has_step() || self.plan.attempt == turn::Plan::Alone {
-            prop_assert!(own.is_empty(), "records without a step or a platform: {:?}", own);
-        } else if !self.tee_failed && self.refused.is_none() && !self.replaced {
-            let seen = self.seen_of_step1();
-            prop_assert!(
-                seen.len() <= own.len() && own[..seen.len()] == seen[..],
-                "I4: {:?} / {:?}",
-                seen,
-                own
-            );
-        }
-        Ok(())
-    }
-
-    /// I3, I6.
-    fn check_browser(&self) -> Result<(), TestCaseError> {
-        let text = |chunk: &Value| chunk["delta"].as_str().map(str::to_owned);
-        let seen: Vec<String> = self.frames.iter().filter_map(text).collect();
-        let agent = (0..self.plan.agent_chunks).map(|n| format!("agent {n}"));
-        let mut all: Vec<String> = match self.plan.create {
-            Create::Existing { same_message: true, leader: Leader::Writes(records) } => {
-                (1..=records).rev().map(|left| format!("theirs {left}")).collect()
-            }
-            Create::Existing { .. } => vec![],
-            _ => self.said.clone(),
-        };
-        all.extend(agent.clone());
-        let mut rest = all.iter();
-        for delta in &seen {
-            prop_assert!(rest.any(|next| next == delta), "I3: {:?} of {:?}", seen, all);
-        }
-        let types: Vec<&str> = self.frames.iter().filter_map(|frame| frame["type"].as_str()).collect();
-        let is_complete = types.contains(&"trigger:turn-complete");
-        if self.ended == Some(turn::Ending::Clean) {
-            prop_assert!(is_complete, "I6: a clean end of an unfinished turn");
-        }
-        let is_given = self.given.iter().any(|input| input["kind"] == "handover");
-        if is_complete && is_given && !matches!(self.plan.create, Create::Existing { .. }) {
-            prop_assert!(seen.len() >= self.said.len().min(self.own_text_shown()), "I3: own text is missing");
-        }
-        if let (true, Create::Existing { .. }, 1..) = (is_complete, self.plan.create, self.answers) {
-            prop_assert!(
-                agent.clone().all(|delta| seen.contains(&delta)),
-                "I3: {:?} is not all of the answer",
-                seen
-            );
-        }
-        if self.responded == 1 && self.refused.is_none() && !self.left {
-            prop_assert!(self.ended.is_some(), "I6: the response has no end");
-        }
-        let starts =
-            self.frames.iter().filter(|frame| frame["type"] == "start" && frame["messageId"] == MESSAGE_ID);
-        prop_assert!(starts.count() <= 1, "I3: two starts");
-        let has_fault = self.plan.tee_fails || self.left || self.yielded || self.plan.append_failures > 0;
-        if !has_fault
-            && is_complete
-            && self.plan.create == Create::New
-            && self.plan.attempt == turn::Plan::HeadStart
-            && self.plan.ending == Ending::ToolCalls
-        {
-            let expected = if self.given[0]["isFinal"] == true { self.said.len() } else { all.len() };
-            prop_assert!(
-                seen.len() >= expected,
-                "I3: with no fault each chunk comes: {:?} of {:?}",
-                seen,
-                all
-            );
-        }
-        Ok(())
-    }
-
-    fn own_chunks(&self) -> Vec<Value> {
-        let body = |(record, is_own): &(Value, bool)| {
-            is_own.then(|| {
-                serde_json::from_str::<Value>(record["body"].as_str().unwrap()).unwrap()["data"].clone()
-            })
-        };
-        self.out.iter().filter_map(body).collect()
-    }
-
-    fn own_text_shown(&self) -> usize {
-        if self.frames.iter().any(|frame| frame["type"] == "reset-step") { 0 } else { self.said.len() }
-    }
-
-    /// The browser's frames up to the end of step 1.
-    fn seen_of_step1(&self) -> Vec<Value> {
-        let is_own = |frame: &&Value| {
-            let kind = frame["type"].as_str().unwrap_or_default();
-            !kind.starts_with("trigger:")
-                && kind != "error"
-                && !frame["delta"].as_str().unwrap_or_default().starts_with("agent")
-        };
-        self.frames.iter().filter(is_own).cloned().collect()
     }
 }
 

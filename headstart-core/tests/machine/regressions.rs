@@ -1,0 +1,54 @@
+//! What the random world has found, as it was shrunk.
+
+use super::world::{Create, Leader, Plan, World};
+
+fn replay(plan: Plan) {
+    let mut world = World::new(plan);
+    world.play();
+    world.check().unwrap();
+}
+
+const fn behind(leader: Leader) -> Create {
+    Create::Existing { same_message: false, leader }
+}
+
+/// The answer was passed over: it was looked for behind a boundary that a dead run never wrote.
+#[test]
+fn a_message_behind_a_turn_that_died_with_its_run() {
+    replay(Plan { create: behind(Leader::HandedOverInVain), ..Plan::undisturbed() });
+}
+
+/// The boundary of the turn before came twice, and the second copy ended ours, whose position was not told.
+#[test]
+fn a_boundary_that_is_written_twice() {
+    replay(Plan {
+        create: behind(Leader::Writes(0)),
+        append_failures: 2,
+        choices: vec![0, 0, 0],
+        ..Plan::undisturbed()
+    });
+}
+
+/// The same, with a handover that was seen when the streams were read.
+#[test]
+fn a_boundary_of_a_handover_that_was_seen_before() {
+    replay(Plan {
+        create: behind(Leader::Writes(0)),
+        append_failures: 2,
+        subscription_breaks: true,
+        choices: vec![11, 0, 0, 36, 0, 23, 24, 7, 84, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ..Plan::undisturbed()
+    });
+}
+
+/// The answer to the takeover was lost, and the first record behind it was passed over.
+#[test]
+fn a_takeover_that_is_found_on_the_stream() {
+    replay(Plan {
+        create: behind(Leader::HandedOverInVain),
+        append_failures: 2,
+        subscription_breaks: true,
+        choices: vec![3, 36, 39, 15, 96, 20, 200, 34],
+        ..Plan::undisturbed()
+    });
+}
