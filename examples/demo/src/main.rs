@@ -13,17 +13,13 @@ use axum::{
     Json, Router,
     extract::{Request, State},
     middleware::{Next, from_fn_with_state},
-    response::{IntoResponse, Response},
-    routing::{get, post},
+    response::Response,
+    routing::get,
 };
 use clap::Parser;
-use headstart_core::{
-    AllowAnyone, FirstTurn, HeadStart, Sessions,
-    wire::{CreateSession, SessionType, TriggerConfigBody},
-};
+use headstart_core::{AllowAnyone, FirstTurn, HeadStart};
 use headstart_dev::{Agent, DevPlatform};
 use headstart_trigger::TriggerClient;
-use serde::Deserialize;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
@@ -44,10 +40,8 @@ struct Args {
 }
 
 struct Demo {
-    sessions: TriggerClient,
     timelines: Arc<Timelines>,
     config: serde_json::Value,
-    agent: String,
     /// Stops with the demo.
     _platform: Option<DevPlatform>,
 }
@@ -81,14 +75,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "bootMs": if is_real { None } else { Some(BOOT.as_millis()) },
     });
 
-    let head_start = head_start(&agent, sessions.clone(), model, timelines.clone())?;
+    let head_start = head_start(&agent, sessions, model, timelines.clone())?;
     head_start.warm().await;
-    let demo = Arc::new(Demo { sessions, timelines, config, agent, _platform: platform });
+    let demo = Arc::new(Demo { timelines, config, _platform: platform });
     let app = Router::new()
+        // The way without head start: the session is made, and the page sends its message there.
+        .nest("/api/chat", headstart_axum::session_routes(head_start.session_routes()))
         .route("/api/chat", headstart_axum::post(head_start))
         .layer(from_fn_with_state(demo.clone(), note_post))
         .route("/demo/config", get(|State(demo): State<Arc<Demo>>| async move { Json(demo.config.clone()) }))
-        .route("/demo/start", post(start))
         .route("/demo/timeline", get(timeline::stream))
         .fallback(page::file)
         .with_state(demo);
@@ -138,38 +133,4 @@ fn head_start(
 async fn note_post(State(demo): State<Arc<Demo>>, request: Request, next: Next) -> Response {
     demo.timelines.arrived();
     next.run(request).await
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Start {
-    chat_id: String,
-}
-
-/// The way without head start: the session is made, and the page sends its message there.
-async fn start(State(demo): State<Arc<Demo>>, Json(Start { chat_id }): Json<Start>) -> Response {
-    demo.timelines.arrived();
-    let Ok(chat) = chat_id.parse::<headstart_core::wire::ChatId>() else {
-        return axum::http::StatusCode::BAD_REQUEST.into_response();
-    };
-    let payload = json!({ "chatId": chat_id, "trigger": "preload", "messages": [] });
-    let session = CreateSession {
-        r#type: SessionType::ChatAgent,
-        external_id: chat,
-        task_identifier: demo.agent.clone(),
-        trigger_config: TriggerConfigBody {
-            base_payload: headstart_core::wire::Json::from_value(&payload),
-            tags: vec![format!("chat:{chat_id}")],
-            ..TriggerConfigBody::default()
-        },
-        metadata: None,
-        tags: Vec::new(),
-    };
-    match demo.sessions.create(session).await {
-        Ok(opened) => Json(json!({ "publicAccessToken": opened.access_token })).into_response(),
-        Err(error) => {
-            tracing::warn!(%error, "the session was not created");
-            axum::http::StatusCode::BAD_GATEWAY.into_response()
-        }
-    }
 }
