@@ -9,6 +9,7 @@ use headstart_core::{
 
 type Execute =
     Arc<dyn Fn(Json) -> Pin<Box<dyn Future<Output = Result<Json, ToolError>> + Send>> + Send + Sync>;
+type Pace = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Why a tool failed, in words for the model.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -24,6 +25,7 @@ pub struct Agent {
     pub(crate) boot_delay: Duration,
     pub(crate) tools: Vec<Tool>,
     execute: HashMap<String, Execute>,
+    pace: Option<Pace>,
 }
 
 impl Agent {
@@ -36,6 +38,7 @@ impl Agent {
             boot_delay: Duration::ZERO,
             tools: Vec::new(),
             execute: HashMap::new(),
+            pace: None,
         }
     }
 
@@ -64,6 +67,30 @@ impl Agent {
         self.tools.push(tool);
         self.execute.insert(name, Arc::new(move |input| Box::pin(execute(input))));
         self
+    }
+
+    /// What the agent waits for before each record that it writes to `session.out`, the end of a turn included;
+    /// `pace` is given the chat. The records are written one by one then, and a test can hold the agent at any.
+    #[must_use]
+    pub fn pace<F, Fut>(mut self, pace: F) -> Self
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.pace = Some(Arc::new(move |chat| Box::pin(pace(chat))));
+        self
+    }
+
+    /// The most records that it writes at once.
+    pub(crate) fn batch(&self) -> usize {
+        if self.pace.is_some() { 1 } else { usize::MAX }
+    }
+
+    /// Waits until it may write to a chat.
+    pub(crate) async fn may_write(&self, chat: &str) {
+        if let Some(pace) = &self.pace {
+            pace(chat.to_owned()).await;
+        }
     }
 
     pub(crate) fn tool_set(&self) -> Result<ToolSet, ToolSetError> {

@@ -218,6 +218,7 @@ impl AgentRun {
             headers.push(("session-in-consumed-id".to_owned(), seq.to_string()));
         }
         let stream = stream_name(&self.key, "out");
+        self.agent.may_write(&self.key).await;
         let seq = self.state.store.append(&stream, &[NewRecord { body: String::new(), headers }]).await?;
         self.tell(DevEventKind::TurnComplete, "");
         if let Some(previous) = self.last_boundary.replace(seq) {
@@ -395,14 +396,16 @@ impl Answer {
     }
 
     async fn write(&self, chunks: &[UiChunk]) -> Result<(), StoreError> {
-        if chunks.is_empty() {
-            return Ok(());
-        }
         let record = |chunk: &UiChunk| NewRecord {
             body: format!(r#"{{"data":{},"id":"{}"}}"#, chunk.to_json(), random_id("", 7)),
             headers: Vec::new(),
         };
         let records: Vec<NewRecord> = chunks.iter().map(record).collect();
-        self.state.store.append(&stream_name(&self.key, "out"), &records).await.map(|_| ())
+        let stream = stream_name(&self.key, "out");
+        for batch in records.chunks(self.agent.batch()) {
+            self.agent.may_write(&self.key).await;
+            self.state.store.append(&stream, batch).await?;
+        }
+        Ok(())
     }
 }

@@ -5,7 +5,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests, and a test may fail")]
 
+pub mod again;
 pub mod fate;
+pub mod gates;
+pub mod hold;
 pub mod model;
 pub mod page;
 pub mod platform;

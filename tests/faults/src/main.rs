@@ -2,10 +2,8 @@
 //!
 //! Prints its address, then what it holds whenever a line comes in.
 
-use std::sync::Arc;
-
 use clap::Parser;
-use headstart_test_faults::server::{Config, Server};
+use headstart_test_faults::{process::Quirks, server::Server};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 #[derive(Debug, Parser)]
@@ -16,26 +14,25 @@ struct Args {
     /// Its key.
     #[arg(long)]
     key: String,
-    /// The model says no more after so many events.
+    /// `Quirks` as JSON.
     #[arg(long)]
-    silent_after: Option<usize>,
+    quirks: String,
 }
 
 #[tokio::main]
 #[allow(clippy::print_stdout, reason = "it is a program")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse();
-    let server = Arc::new(Server::start(Config {
-        falls_silent_after: args.silent_after,
-        ..Config::new(args.url, args.key)
-    }));
+    let quirks: Quirks = serde_json::from_str(&args.quirks)?;
+    let server = Server::start(quirks.config(args.url, args.key));
     println!("{}", server.address);
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     // The end of stdin is the end of whoever started this.
     while lines.next_line().await?.is_some() {
         let (turns, tasks, bodies) = server.open();
         let alive = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-        println!("{turns} {tasks} {bodies} {alive}");
+        let (started, finished) = (server.calls.started(), server.calls.finished());
+        println!("{turns} {tasks} {bodies} {alive} {started} {finished}");
     }
     Ok(())
 }

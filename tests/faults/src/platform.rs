@@ -9,7 +9,7 @@ use headstart_core::{
 use headstart_dev::{Agent, DevEventKind, DevPlatform};
 use serde_json::{Value, json};
 
-use crate::{model, page::Shown};
+use crate::{gates::Gates, model, page::Shown};
 
 /// Id of the agent.
 pub const AGENT: &str = "fault-agent";
@@ -19,9 +19,30 @@ pub const AGENT: &str = "fault-agent";
 /// # Panics
 /// When it does not start.
 pub async fn start(pause: Duration) -> DevPlatform {
-    let agent = Agent::new(AGENT, model::agent_model(pause))
+    start_agent(agent(pause)).await
+}
+
+/// The same; the agent's records pass gates, one by one.
+///
+/// # Panics
+/// When it does not start.
+pub async fn start_gated(pause: Duration) -> (DevPlatform, Gates) {
+    let gates = Gates::default();
+    let passed = gates.clone();
+    let agent = agent(pause).pace(move |chat| {
+        let gates = passed.clone();
+        async move { gates.pass(&chat).await }
+    });
+    (start_agent(agent).await, gates)
+}
+
+fn agent(pause: Duration) -> Agent {
+    Agent::new(AGENT, model::agent_model(pause))
         .boot_delay(Duration::from_millis(20))
-        .tool(model::weather(), |_input: Json| async { Ok(Json::from_value(&json!({"celsius": 21}))) });
+        .tool(model::weather(), |_input: Json| async { Ok(Json::from_value(&json!({"celsius": 21}))) })
+}
+
+async fn start_agent(agent: Agent) -> DevPlatform {
     DevPlatform::builder().agent(agent).start().await.expect("a platform")
 }
 
@@ -59,6 +80,15 @@ pub async fn shown(platform: &DevPlatform, chat: &str) -> Shown {
 /// When the platform cannot be read.
 pub async fn out_length(platform: &DevPlatform, chat: &str) -> usize {
     platform.records(chat, Channel::Out).await.expect("session.out").len()
+}
+
+/// How many records `session.in` and `session.out` hold.
+///
+/// # Panics
+/// When the platform cannot be read.
+pub async fn lengths(platform: &DevPlatform, chat: &str) -> (usize, usize) {
+    let inputs = platform.records(chat, Channel::In).await.expect("session.in").len();
+    (inputs, out_length(platform, chat).await)
 }
 
 /// All that the agent remembers to have been said in a chat, by it or in its place.

@@ -12,6 +12,7 @@ use std::{
 use headstart_core::{
     AllowAnyone, Breaker, Deadlines, FirstTurn, HeadStart, Limits, TriggerConfig,
     rt::{Runtime, Sleep, Task, TokioRuntime},
+    sessions::Sessions,
 };
 use headstart_trigger::{Timeouts, TriggerClient};
 use http_body_util::BodyExt;
@@ -20,6 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpSocket, task::JoinSet};
 
 use crate::{
+    hold::{HeldSessions, Hold},
     model::{self, Calls, StepOne},
     platform::AGENT,
 };
@@ -40,6 +42,8 @@ pub struct Config {
     pub port: u16,
     /// The model says no more after so many events.
     pub falls_silent_after: Option<usize>,
+    /// Where it stops in its tracks.
+    pub hold: Option<Hold>,
     /// How long a turn waits for what.
     pub deadlines: Deadlines,
     /// How long requests to the platform may take.
@@ -71,9 +75,20 @@ impl Config {
             secret_key: secret_key.into(),
             port: 0,
             falls_silent_after: None,
+            hold: None,
             deadlines,
             timeouts,
         }
+    }
+
+    /// The same for a hundred connections at once on a busy machine. A turn is taken over after `follow_idle`.
+    #[must_use]
+    pub fn patient(mut self, follow_idle: Duration) -> Self {
+        self.timeouts.attempt = Duration::from_secs(10);
+        self.timeouts.budget = Duration::from_secs(20);
+        self.deadlines.create = Duration::from_secs(20);
+        self.deadlines.follow_idle = follow_idle;
+        self
     }
 }
 
@@ -99,7 +114,16 @@ impl Server {
     pub fn start(config: Config) -> Self {
         let calls = Arc::new(Calls::default());
         let tasks = Arc::new(AtomicUsize::new(0));
-        let head_start = head_start(&config, calls.clone(), tasks.clone());
+        let client = TriggerClient::builder()
+            .base_url(&config.url)
+            .secret_key(config.secret_key.clone())
+            .timeouts(config.timeouts.clone())
+            .build()
+            .expect("a client");
+        let head_start = match config.hold {
+            None => head_start(&config, client, calls.clone(), tasks.clone()),
+            Some(hold) => head_start(&config, HeldSessions::new(client, hold), calls.clone(), tasks.clone()),
+        };
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_reuseaddr(true).expect("an option");
         // What is accepted inherits it.
@@ -147,17 +171,16 @@ impl Server {
     }
 }
 
-fn head_start(config: &Config, calls: Arc<Calls>, tasks: Arc<AtomicUsize>) -> HeadStart {
-    let client = TriggerClient::builder()
-        .base_url(&config.url)
-        .secret_key(config.secret_key.clone())
-        .timeouts(config.timeouts.clone())
-        .build()
-        .expect("a client");
+fn head_start(
+    config: &Config,
+    sessions: impl Sessions,
+    calls: Arc<Calls>,
+    tasks: Arc<AtomicUsize>,
+) -> HeadStart {
     let model = StepOne::new(calls, config.falls_silent_after);
     let mut limits = Limits::default();
     limits.view_frames = VIEW_FRAMES;
-    HeadStart::builder(AGENT, client)
+    HeadStart::builder(AGENT, sessions)
         .authorize(AllowAnyone)
         .trigger(TriggerConfig::new().idle_timeout(1))
         .deadlines(config.deadlines.clone())

@@ -1,104 +1,139 @@
-//! A server that dies at any moment of a turn, or only seems dead: the same message posted again is answered
-//! once.
+//! A server that dies at any moment of a turn: the same message posted again is answered once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
-#![allow(clippy::print_stderr, reason = "a test tells what it saw")]
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
-use futures_util::{StreamExt, stream};
-use headstart_core::{sessions::Channel, wire::RecordBody};
+use futures_util::{StreamExt, future::join_all, stream};
+use headstart_core::{
+    sessions::Channel,
+    wire::{Record, RecordBody},
+};
 use headstart_dev::DevPlatform;
 use headstart_test_faults::{
-    fate::Fate,
+    again::{post_again, post_again_and},
+    hold::Hold,
     model::{ALONE, Order},
-    page::{self, Answer, End, Shown},
-    platform::{self, inputs, out_length},
-    process::Process,
-    server::{Config, Server},
-    wait::{until, within},
+    page::{self, Answer, Shown},
+    platform::{self, lengths},
+    process::{Process, Quirks},
+    wait::until,
 };
-use serde_json::json;
+use tokio::task::JoinHandle;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_headstart-test-faults");
 const IN_TIME: Duration = Duration::from_secs(20);
-const AT_ONCE: usize = 4;
-/// Records of one batch come together; then there is a pause.
-const QUIET: Duration = Duration::from_millis(500);
+const AT_ONCE: usize = 6;
+/// Within this time a server or an agent that is not held goes on.
+const NOT_HELD: Duration = Duration::from_millis(200);
+/// Records of one batch come together; what has not come within this time does not come.
+const NOT_WRITTEN: Duration = Duration::from_millis(500);
 
-/// When a server dies.
+/// What is there when a server dies.
 #[derive(Debug, Clone, Copy)]
-enum Moment {
-    /// After the model has said so much, and all of it is written.
-    Event(usize),
-    /// As soon as so many records are there.
-    Record(usize),
+struct Moment {
+    /// Where the server stops before that.
+    hold: Option<Hold>,
+    /// How many records the agent may write before that.
+    agent: usize,
+    /// How many records `session.in` and `session.out` have.
+    lengths: (usize, usize),
 }
 
-/// Kills a server in the middle of a turn; says how many records there were.
-async fn die(platform: &DevPlatform, chat: &str, order: Order, moment: Moment) -> usize {
-    let silent_after = if let Moment::Event(events) = moment { Some(events) } else { None };
-    let process = Process::start(PROGRAM, platform, silent_after).await;
-    let address = process.address;
-    let chat_id = chat.to_owned();
-    let page = tokio::spawn(async move {
-        if let Some(Answer::Stream(mut response)) = page::try_post(address, &chat_id, order).await {
-            response.read_into(&mut Shown::default()).await;
-        }
-    });
-    match moment {
-        Moment::Record(count) => {
-            assert!(until(IN_TIME, || async { out_length(platform, chat).await >= count }).await);
-        }
-        Moment::Event(_) => {
-            assert!(until(IN_TIME, || async { platform.conversation(chat).await.is_some() }).await);
-            let mut before = usize::MAX;
-            while before != out_length(platform, chat).await {
-                before = out_length(platform, chat).await;
-                tokio::time::sleep(QUIET).await;
-            }
-        }
+impl Moment {
+    /// Before the handover.
+    fn before(hold: Hold, inputs: usize, records: usize) -> Self {
+        Self { hold: Some(hold), agent: 0, lengths: (inputs, records) }
     }
-    process.kill().await;
-    page.abort();
-    out_length(platform, chat).await
+
+    /// Every record of a turn of so many, of which so many are step 1, and every input.
+    fn all(records: usize, step1: usize) -> Vec<Self> {
+        let at_out = (0..step1).map(|count| Self::before(Hold::Out(count), 1, count));
+        let at_in = [
+            Self::before(Hold::Created, 0, 0),
+            Self::before(Hold::In(0), 0, step1),
+            Self::before(Hold::InUnheard(1), 1, step1),
+            Self::before(Hold::In(1), 1, step1),
+            Self::before(Hold::InUnheard(2), 2, step1),
+        ];
+        let behind =
+            (0..=records - step1).map(|agent| Self { hold: None, agent, lengths: (2, step1 + agent) });
+        at_out.chain(at_in).chain(behind).collect()
+    }
 }
 
-/// Posts the message again, and checks that it is answered once, for this page and for one that comes later.
-async fn post_again(platform: &DevPlatform, server: SocketAddr, chat: &str, order: Order) -> Shown {
-    let Answer::Stream(mut response) = page::post(server, chat, order).await else { panic!("refused") };
-    let mut shown = Shown::default();
-    let end = within(IN_TIME, "the second response", response.read_into(&mut shown)).await;
-    assert_eq!((end, shown.is_complete, shown.orphans), (End::Clean, true, 0), "{chat}");
-    assert!(order.is_whole(&shown.text()), "{chat}: {:?}", shown.text());
-    assert_eq!(Fate::of(platform, chat, order).await, Fate::Kept, "{chat}");
-    let later = page::resume(platform.url(), &response.token, chat, Shown::default(), IN_TIME).await;
-    assert_eq!((later.text(), later.orphans), (shown.text(), 0), "{chat}");
-    shown
+/// A turn on a server of its own, in a process of its own.
+struct Doomed {
+    process: Process,
+    page: JoinHandle<()>,
 }
 
+impl Doomed {
+    async fn begin(platform: &DevPlatform, chat: &str, order: Order, quirks: Quirks) -> Self {
+        let process = Process::start(PROGRAM, platform, &quirks).await;
+        let (address, chat) = (process.address, chat.to_owned());
+        let page = tokio::spawn(async move {
+            if let Some(Answer::Stream(mut response)) = page::try_post(address, &chat, order).await {
+                response.read_into(&mut Shown::default()).await;
+            }
+        });
+        Self { process, page }
+    }
+
+    async fn die(self) {
+        self.process.kill().await;
+        self.page.abort();
+    }
+
+    /// The same at a moment that the server is held at.
+    async fn die_at(self, platform: &DevPlatform, chat: &str, moment: (usize, usize)) {
+        let is_there = || async {
+            platform.conversation(chat).await.is_some() && lengths(platform, chat).await == moment
+        };
+        let is_reached = until(IN_TIME, is_there).await;
+        assert!(is_reached, "{chat} stops at {:?}, not {moment:?}", lengths(platform, chat).await);
+        tokio::time::sleep(NOT_HELD).await;
+        self.die().await;
+        assert_eq!(lengths(platform, chat).await, moment, "{chat} went on");
+    }
+}
+
+/// How many records of a turn are of its step 1: their ids begin as that of the first.
+async fn step1_length(platform: &DevPlatform, chat: &str) -> usize {
+    let records = platform.records(chat, Channel::Out).await.unwrap();
+    let nonce = |record: &Record| match &record.body {
+        RecordBody::Data { id, .. } => id.rsplit_once('-').map(|(nonce, _)| nonce.to_owned()),
+        _ => None,
+    };
+    let first = nonce(&records[0]).expect("a record of step 1");
+    records.iter().filter(|record| nonce(record).as_ref() == Some(&first)).count()
+}
+
+/// The server dies where each of these is the last record there is, of step 1 or of the agent; and around each
+/// input.
 async fn die_at_every_record(order: Order) {
-    let platform = &platform::start(Duration::from_millis(60)).await;
-    let again = &Process::start(PROGRAM, platform, None).await;
-    // What an undisturbed turn writes, and how much of that is step 1.
+    let (platform, gates) = &platform::start_gated(Duration::from_millis(20)).await;
+    let again = &Process::start(PROGRAM, platform, &Quirks::default()).await;
     post_again(platform, again.address, "whole", order).await;
-    let all = out_length(platform, "whole").await;
-    let events = 1 + order.words + 2 + if order.tool { 3 } else { 0 };
-    let moments = (0..=events).map(Moment::Event);
-    let moments = moments.chain((order.words + 2..all).map(Moment::Record));
-    let reached: BTreeSet<usize> = stream::iter(moments.enumerate())
-        .map(|(number, moment)| async move {
-            let chat = format!("killed-{number}");
-            let records = die(platform, &chat, order, moment).await;
-            post_again(platform, again.address, &chat, order).await;
-            records
+    let (inputs, records) = lengths(platform, "whole").await;
+    let moments = Moment::all(records, step1_length(platform, "whole").await);
+    let reached: BTreeSet<(usize, usize)> = stream::iter(moments)
+        .map(|moment| async move {
+            let chat = &format!("killed-at-{}-{:?}", moment.lengths.1, moment.hold);
+            gates.shut_after(chat, moment.agent);
+            let quirks = Quirks { hold: moment.hold, ..Quirks::default() };
+            Doomed::begin(platform, chat, order, quirks).await.die_at(platform, chat, moment.lengths).await;
+            let shown = post_again_and(platform, again.address, chat, order, || gates.open(chat)).await;
+            // Without a handover the agent gets the turn from its beginning.
+            let expected = if moment.lengths.0 == inputs { order.whole() } else { ALONE.to_owned() };
+            assert_eq!(shown.text(), expected, "{chat}");
+            moment.lengths
         })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
-    eprintln!("killed at records {reached:?} of {all}");
-    // `start`, `start-step` and `text-start` come at once with the first word.
-    assert!(reached.contains(&1) && reached.len() >= order.words, "too few moments: {reached:?}");
+    let (ins, outs): (BTreeSet<_>, BTreeSet<_>) = reached.into_iter().unzip();
+    assert_eq!((ins, outs), ((0..=inputs).collect(), (0..=records).collect()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -111,55 +146,54 @@ async fn a_server_may_die_at_any_record_of_a_tool_turn_and_the_message_posted_ag
     die_at_every_record(Order::TOOL).await;
 }
 
+/// Records are written as they are gathered, some at a time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_only_seemed_dead_finds_the_turn_taken_and_says_no_more() {
-    let platform = platform::start(Duration::from_millis(2)).await;
-    let order = Order { words: 60, pause_ms: 40, ..Order::TOOL };
-    let mut frozen = Process::start(PROGRAM, &platform, None).await;
-    let Answer::Stream(mut response) = page::post(frozen.address, "frozen", order).await else { panic!() };
-    assert!(until(IN_TIME, || async { out_length(&platform, "frozen").await > 5 }).await);
-    frozen.freeze().await;
-    let other = Server::start(Config::new(platform.url(), platform.secret_key()));
-    let shown = post_again(&platform, other.address, "frozen", order).await;
-    assert_eq!(shown.text(), ALONE, "the agent answers");
-    let length = out_length(&platform, "frozen").await;
-
-    frozen.thaw().await;
-    let end = within(IN_TIME, "the first response", response.read_into(&mut Shown::default())).await;
-    assert_eq!(end, End::Cut, "its page is to resume from the session");
-    let mut held = frozen.held().await;
-    for _ in 0..100 {
-        if (held.turns, held.tasks) == (0, 0) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        held = frozen.held().await;
-    }
-    assert_eq!((held.turns, held.tasks), (0, 0));
-    assert_eq!(inputs(&platform, "frozen").await, ["handover"], "one, of the other server");
-    let now = out_length(&platform, "frozen").await;
-    assert_eq!(now, length, "written after the turn was taken over");
-    assert_eq!(Fate::of(&platform, "frozen", order).await, Fate::Kept);
+async fn a_server_may_die_after_any_word_of_its_model_and_the_message_posted_again_is_answered_once() {
+    let order = Order::TOOL;
+    let platform = &platform::start(Duration::from_millis(2)).await;
+    let again = &Process::start(PROGRAM, platform, &Quirks::default()).await;
+    let reached: BTreeSet<usize> = stream::iter(0..=order.words + 3)
+        .map(|events| async move {
+            let chat = &format!("killed-after-{events}");
+            let quirks = Quirks { falls_silent_after: Some(events), ..Quirks::default() };
+            let doomed = Doomed::begin(platform, chat, order, quirks).await;
+            assert!(until(IN_TIME, || async { lengths(platform, chat).await.1 > 0 }).await);
+            let mut before = 0;
+            while before != lengths(platform, chat).await.1 {
+                before = lengths(platform, chat).await.1;
+                tokio::time::sleep(NOT_WRITTEN).await;
+            }
+            doomed.die().await;
+            post_again(platform, again.address, chat, order).await;
+            before
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    assert!(reached.contains(&1) && reached.len() > order.words, "too few moments: {reached:?}");
 }
 
+/// Who takes over writes one record and one input.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hook_of_the_agent_that_writes_during_step_1_does_not_stop_the_copy() {
-    let platform = platform::start(Duration::from_millis(2)).await;
-    let server = Server::start(Config::new(platform.url(), platform.secret_key()));
-    let order = Order { words: 20, pause_ms: 40, ..Order::TOOL };
-    let Answer::Stream(mut response) = page::post(server.address, "hook", order).await else { panic!() };
-    assert!(until(IN_TIME, || async { out_length(&platform, "hook").await > 3 }).await);
-    let hook = reqwest::Client::new()
-        .post(format!("{}/realtime/v1/sessions/hook/out/append", platform.url()))
-        .bearer_auth(platform.secret_key())
-        .body(json!({"type": "data-hook", "data": 1}).to_string());
-    assert!(hook.send().await.unwrap().status().is_success());
-    let mut shown = Shown::default();
-    assert_eq!(response.read_into(&mut shown).await, End::Clean);
-    assert_eq!(shown.text(), order.whole());
-    assert_eq!(Fate::of(&platform, "hook", order).await, Fate::Kept);
-    let records = platform.records("hook", Channel::Out).await.unwrap();
-    let is_hook = |body: &RecordBody| matches!(body, RecordBody::Data { data, .. } if data.as_str().contains("data-hook"));
-    let hook = records.iter().position(|record| is_hook(&record.body)).unwrap();
-    assert!(hook > 3 && hook < records.len() - 5, "in the middle: {hook} of {}", records.len());
+async fn a_server_may_die_as_it_takes_a_turn_over_and_the_message_posted_again_is_answered_once() {
+    let order = Order::TOOL;
+    let (platform, gates) = &platform::start_gated(Duration::from_millis(2)).await;
+    let again = &Process::start(PROGRAM, platform, &Quirks::default()).await;
+    let first = Moment::before(Hold::Out(6), 1, 6);
+    let second = [
+        Moment::before(Hold::In(0), 1, 7),
+        Moment::before(Hold::InUnheard(1), 2, 7),
+        Moment { hold: None, agent: 4, lengths: (2, 11) },
+    ];
+    let turns = second.into_iter().enumerate().map(|(number, second)| async move {
+        let chat = &format!("killed-twice-{number}");
+        gates.shut_after(chat, second.agent);
+        for moment in [first, second] {
+            let quirks = Quirks { hold: moment.hold, ..Quirks::default() };
+            Doomed::begin(platform, chat, order, quirks).await.die_at(platform, chat, moment.lengths).await;
+        }
+        let shown = post_again_and(platform, again.address, chat, order, || gates.open(chat)).await;
+        assert_eq!(shown.text(), ALONE, "{chat}");
+    });
+    join_all(turns).await;
 }

@@ -23,7 +23,7 @@ use headstart_test_faults::{
     model::Order,
     page::{self, Answer, End, Response, Shown},
     platform,
-    process::{Held, Process},
+    process::{Held, Process, Quirks},
     wait::within,
 };
 
@@ -152,7 +152,7 @@ async fn after_a_long_time_of_trouble_a_server_holds_no_more_than_at_the_beginni
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     eprintln!("HEADSTART_SEED={seed} HEADSTART_SOAK_SECONDS={seconds}");
     let platform = Arc::new(platform::start(Duration::from_millis(2)).await);
-    let mut process = Process::start(PROGRAM, &platform, None).await;
+    let mut process = Process::start(PROGRAM, &platform, &Quirks::default()).await;
     let address = process.address;
     let tally = Arc::new(Tally::default());
 
