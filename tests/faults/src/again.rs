@@ -18,24 +18,9 @@ const IN_TIME: Duration = Duration::from_secs(20);
 /// # Panics
 /// When it is not.
 pub async fn post_again(platform: &DevPlatform, server: SocketAddr, chat: &str, order: Order) -> Shown {
-    post_again_and(platform, server, chat, order, || ()).await
-}
-
-/// The same; `begun` is called as soon as the server has found the session.
-///
-/// # Panics
-/// When it is not.
-pub async fn post_again_and(
-    platform: &DevPlatform,
-    server: SocketAddr,
-    chat: &str,
-    order: Order,
-    begun: impl FnOnce(),
-) -> Shown {
     let Answer::Stream(mut response) = page::post(server, chat, order).await else {
         panic!("{chat} is refused")
     };
-    begun();
     let mut shown = Shown::default();
     let end = within(IN_TIME, "the second response", response.read_into(&mut shown)).await;
     assert_eq!((end, shown.is_complete, shown.orphans), (End::Clean, true, 0), "{chat}");
