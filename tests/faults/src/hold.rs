@@ -11,7 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use headstart_core::{
-    sessions::{Appended, Channel, Opened, OutWriter, RecordStream, Sessions, SessionsFuture, Written},
+    sessions::{
+        Appended, Channel, Opened, OutWriter, RecordStream, RunState, Sessions, SessionsFuture, Written,
+    },
     wire::{ChatId, CreateSession, Record, Seq},
 };
 use serde::{Deserialize, Serialize};
@@ -107,6 +109,10 @@ impl<S: Sessions> Sessions for HeldSessions<S> {
         after: Option<Seq>,
     ) -> SessionsFuture<'_, Vec<Record>> {
         self.inner.records(chat, channel, after)
+    }
+
+    fn run_state(&self, run_id: &str) -> SessionsFuture<'_, RunState> {
+        self.inner.run_state(run_id)
     }
 }
 
