@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+use std::{sync::Arc, time::Duration};
+
+use headstart_core::{sessions::Channel, wire::RecordBody};
 use headstart_dev::{Agent, DevPlatform};
 use headstart_providers::{Script, Scripted};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 async fn platform() -> DevPlatform {
     let agent = Agent::new("my-agent", Scripted::new(|_| Script::new().text("Hi.")));
@@ -213,4 +217,35 @@ async fn the_root_key_gets_claims_and_any_server_key_tokens_that_end() {
     assert_eq!(status(read()).await, 200);
     tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
     assert_eq!(status(read()).await, 401);
+}
+
+#[tokio::test]
+async fn a_paced_agent_writes_one_record_each_time_it_is_let_and_the_boundary_last() {
+    let allowed = Arc::new(Semaphore::new(0));
+    let pace = allowed.clone();
+    let agent = Agent::new("my-agent", Scripted::new(|_| Script::new().text("Hi."))).pace(move |chat| {
+        assert_eq!(chat, "paced");
+        let pace = pace.clone();
+        async move { pace.acquire().await.unwrap().forget() }
+    });
+    let platform = DevPlatform::builder().agent(agent).start().await.unwrap();
+    create(&platform, "paced").send().await.unwrap();
+    assert_eq!(status(say(&platform, "paced", &platform.mint_token("paced"), "p")).await, 200);
+    let records = || async { platform.records("paced", Channel::Out).await.unwrap() };
+    // `start`, `start-step`, a text of three, `finish-step`, `finish`, and the boundary.
+    for count in 0..=8 {
+        for _ in 0..200 {
+            if records().await.len() >= count {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // What is not let would be there soon.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let records = records().await;
+        assert_eq!(records.len(), count);
+        let is_over = records.last().is_some_and(|record| matches!(record.body, RecordBody::Control(_)));
+        assert_eq!(is_over, count == 8);
+        allowed.add_permits(1);
+    }
 }
