@@ -9,13 +9,13 @@ use headstart_core::{
     sessions::Channel,
     wire::{Record, RecordBody},
 };
-use headstart_dev::DevPlatform;
+use headstart_dev::{DevEventKind, DevPlatform};
 use headstart_test_faults::{
     again::post_again,
     hold::Hold,
     model::{ALONE, Order},
     page::{self, Answer, Shown},
-    platform::{self, lengths},
+    platform::{self, inputs, lengths},
     process::{Process, Quirks},
     wait::until,
 };
@@ -204,6 +204,36 @@ async fn a_server_may_die_as_it_takes_a_turn_over_and_the_message_posted_again_i
         gates.open(chat);
         let shown = post_again(platform, again.address, chat, order).await;
         assert_eq!(shown.text(), ALONE, "{chat}");
+    });
+    join_all(turns).await;
+}
+
+/// Ends the run of a chat, which has not got the turn yet.
+async fn end_run(platform: &DevPlatform, chat: &str) {
+    let events = platform.events_of(chat);
+    let run = events.iter().find(|event| event.kind == DevEventKind::RunTriggered).expect("a run");
+    let cancel = format!("{}/api/v2/runs/{}/cancel", platform.url(), run.detail);
+    let cancel = reqwest::Client::new().post(cancel).bearer_auth(platform.secret_key());
+    assert!(cancel.send().await.unwrap().status().is_success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_and_the_run_that_waits_for_it_may_both_die_and_the_message_posted_again_is_answered_once() {
+    let platform = &platform::start(Duration::from_millis(2)).await;
+    let again = &Process::start(PROGRAM, platform, &Quirks::default()).await;
+    let moments = [
+        Moment::before(Hold::Created, 0, 0),
+        Moment::before(Hold::Out(0), 1, 0),
+        Moment::before(Hold::Out(6), 1, 6),
+        Moment::before(Hold::In(1), 1, 12),
+    ];
+    let turns = moments.map(|Moment { hold, lengths, .. }| async move {
+        let chat = &format!("both-at-{}-{}", lengths.0, lengths.1);
+        let quirks = Quirks { hold, ..Quirks::default() };
+        Doomed::begin(platform, chat, Order::TEXT, quirks).await.die_at(platform, chat, lengths).await;
+        end_run(platform, chat).await;
+        assert_eq!(post_again(platform, again.address, chat, Order::TEXT).await.text(), ALONE, "{chat}");
+        assert_eq!(inputs(platform, chat).await, ["message"], "{chat}");
     });
     join_all(turns).await;
 }
