@@ -27,7 +27,7 @@ pub enum Hold {
     In(usize),
     /// So many, and the process has not heard of the last.
     InUnheard(usize),
-    /// So many records are on `session.out`, each written by itself.
+    /// So many records are on `session.out`.
     Out(usize),
 }
 
@@ -46,7 +46,7 @@ impl Hold {
     }
 }
 
-/// Sessions of one chat, up to there.
+/// Sessions of one chat that do no more from there on. Records are written one by one.
 #[derive(Debug)]
 pub struct HeldSessions<S> {
     inner: S,
@@ -56,7 +56,7 @@ pub struct HeldSessions<S> {
 }
 
 impl<S> HeldSessions<S> {
-    /// Passes everything on to `inner` until `hold`.
+    /// Passes everything on to `inner`, until `hold`.
     pub fn new(inner: S, hold: Hold) -> Self {
         Self { inner, hold, inputs: AtomicUsize::new(0), records: Arc::default() }
     }

@@ -28,7 +28,6 @@ const AT_ONCE: usize = 6;
 const NOT_HELD: Duration = Duration::from_millis(200);
 /// Records of one batch come together; what has not come within this time does not come.
 const NOT_WRITTEN: Duration = Duration::from_millis(500);
-
 /// Longer than a server waits for another before it looks what is to be taken over.
 const SILENCE: Duration = Duration::from_secs(2);
 
@@ -112,8 +111,7 @@ async fn step1_length(platform: &DevPlatform, chat: &str) -> usize {
     records.iter().filter(|record| nonce(record).as_ref() == Some(&first)).count()
 }
 
-/// The server dies where each of these is the last record there is, of step 1 or of the agent; and around each
-/// input.
+/// The server dies behind each record of a turn, of step 1 or of the agent, and around each input.
 async fn die_at_every_record(order: Order) {
     let (platform, gates) = &platform::start_gated(Duration::from_millis(20)).await;
     let again = &Process::start(PROGRAM, platform, &Quirks::default()).await;
