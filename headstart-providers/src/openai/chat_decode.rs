@@ -8,7 +8,10 @@ use headstart_core::{
     wire::{FinishReason, Json},
 };
 
-use super::chat_wire::{Chunk, Citation, ContentPart, Delta, Image, WireCall, WireUsage};
+use super::{
+    chat_wire::{Chunk, Citation, ContentPart, Delta, Image, WireCall, WireUsage},
+    reasoning_details::{Detail, Details, shown},
+};
 use crate::{answer::Decode, ids::Ids};
 
 /// The API has one text, without an id.
@@ -24,6 +27,11 @@ pub(crate) struct Decoder {
     ids: Ids,
     thoughts: usize,
     open_thought: Option<String>,
+    /// Details of the open thought, and of the whole answer.
+    details: Details,
+    all_details: Details,
+    /// Thoughts that have details.
+    detailed: usize,
     calls: Vec<Call>,
     finish: Option<String>,
     usage: Usage,
@@ -89,13 +97,15 @@ impl Decode for Decoder {
         let mut calls = std::mem::take(&mut self.calls);
         calls.sort_by_key(|call| call.index.unwrap_or(u64::MAX));
         let has_calls = !calls.is_empty();
+        // Agents look for details in one place, the first call before the first thought.
+        let mut details = (self.detailed > 1).then(|| self.all_details.metadata()).flatten();
         for call in calls {
             out.push_back(StepEvent::ToolCall {
                 id: call.id,
                 tool_name: call.name,
                 input: call.arguments,
                 provider_executed: false,
-                provider_metadata: None,
+                provider_metadata: details.take(),
             });
         }
         let reason = match self.finish.as_deref() {
@@ -125,9 +135,21 @@ impl Decoder {
 
     fn delta(&mut self, delta: Delta, out: &mut VecDeque<StepEvent>) -> Result<(), StepError> {
         let text = |json: Json| json.to::<String>().ok();
-        // Some servers give one and the same under both names.
-        let thought = delta.reasoning_content.or_else(|| delta.reasoning.and_then(text));
-        self.thought(thought.unwrap_or_default(), out);
+        // Some servers give one and the same under two names or three.
+        let details: Vec<Detail> =
+            delta.reasoning_details.and_then(|json| json.to().ok()).unwrap_or_default();
+        let thought: String = details.iter().map(shown).collect();
+        if thought.is_empty() {
+            let thought = delta.reasoning_content.or_else(|| delta.reasoning.and_then(text));
+            self.thought(thought.unwrap_or_default(), out);
+        } else {
+            self.thought(thought, out);
+        }
+        for detail in details {
+            self.begin_thought(out);
+            self.all_details.add(detail.clone())?;
+            self.details.add(detail)?;
+        }
         match delta.content.as_ref().map(Json::to::<Vec<ContentPart>>) {
             Some(Ok(parts)) => {
                 for part in parts {
@@ -163,20 +185,27 @@ impl Decoder {
         if delta.is_empty() {
             return;
         }
-        if self.open_thought.is_none() {
-            let id = format!("reasoning-{}", self.thoughts);
-            self.thoughts += 1;
-            out.push_back(StepEvent::ReasoningStart { id: id.clone(), provider_metadata: None });
-            self.open_thought = Some(id);
+        let id = self.begin_thought(out);
+        out.push_back(StepEvent::ReasoningDelta { id, delta, provider_metadata: None });
+    }
+
+    /// The id of the open thought; one begins if there is none.
+    fn begin_thought(&mut self, out: &mut VecDeque<StepEvent>) -> String {
+        if let Some(id) = &self.open_thought {
+            return id.clone();
         }
-        if let Some(id) = self.open_thought.clone() {
-            out.push_back(StepEvent::ReasoningDelta { id, delta, provider_metadata: None });
-        }
+        let id = format!("reasoning-{}", self.thoughts);
+        self.thoughts += 1;
+        out.push_back(StepEvent::ReasoningStart { id: id.clone(), provider_metadata: None });
+        self.open_thought = Some(id.clone());
+        id
     }
 
     fn end_thought(&mut self, out: &mut VecDeque<StepEvent>) {
         if let Some(id) = self.open_thought.take() {
-            out.push_back(StepEvent::ReasoningEnd { id, provider_metadata: None });
+            let details = std::mem::take(&mut self.details);
+            self.detailed += usize::from(!details.is_empty());
+            out.push_back(StepEvent::ReasoningEnd { id, provider_metadata: details.metadata() });
         }
     }
 

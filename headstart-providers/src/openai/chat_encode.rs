@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{
     models::is_reasoning,
-    server::{Quirks, short_id},
+    reasoning_details::Details,
+    server::{Quirks, Thoughts, short_id},
 };
 use crate::{
     extras::Extras,
@@ -209,13 +210,21 @@ fn file(quirks: &Quirks, at: usize, part: &FilePart) -> Result<Value, StepError>
     }
 }
 
-/// What the model said; reasoning and the provider's own tools have no place in this API.
+/// What the model said; the provider's own tools have no place in this API.
 fn said(quirks: &Quirks, parts: &[AssistantPart]) -> Option<Value> {
-    let mut text = String::new();
+    let (mut text, mut thoughts) = (String::new(), String::new());
+    let mut content = Vec::new();
     let mut calls = Vec::new();
     for part in parts {
         match part {
-            AssistantPart::Text(part) => text.push_str(&part.text),
+            AssistantPart::Text(part) if !part.text.is_empty() => {
+                text.push_str(&part.text);
+                content.push(json!({"type": "text", "text": part.text}));
+            }
+            AssistantPart::Reasoning(part) if !part.text.is_empty() => {
+                thoughts.push_str(&part.text);
+                content.push(json!({"type": "thinking", "thinking": [{"type": "text", "text": part.text}]}));
+            }
             AssistantPart::ToolCall(call) if call.provider_executed != Some(true) => calls.push(json!({
                 "id": call_id(quirks, &call.tool_call_id),
                 "type": "function",
@@ -224,12 +233,25 @@ fn said(quirks: &Quirks, parts: &[AssistantPart]) -> Option<Value> {
             _ => {}
         }
     }
-    match (text.is_empty(), calls.is_empty()) {
-        (true, true) => None,
-        (_, true) => Some(json!({"role": "assistant", "content": text})),
-        (true, false) => Some(json!({"role": "assistant", "content": null, "tool_calls": calls})),
-        (false, false) => Some(json!({"role": "assistant", "content": text, "tool_calls": calls})),
+    if text.is_empty() && calls.is_empty() {
+        return None;
     }
+    let mut message = json!({"role": "assistant", "content": Some(text).filter(|text| !text.is_empty())});
+    if !calls.is_empty() {
+        message["tool_calls"] = json!(calls);
+    }
+    match quirks.thoughts {
+        Thoughts::Field(name) if !thoughts.is_empty() => message[name] = json!(thoughts),
+        Thoughts::Parts if !thoughts.is_empty() => message["content"] = json!(content),
+        Thoughts::Details => {
+            let details = Details::of(parts);
+            if !details.is_empty() {
+                message["reasoning_details"] = json!(details);
+            }
+        }
+        Thoughts::Field(_) | Thoughts::Parts | Thoughts::Forgotten => {}
+    }
+    Some(message)
 }
 
 /// A tool's output as text.

@@ -37,6 +37,8 @@ pub(super) struct Delta {
     pub(super) reasoning_content: Option<String>,
     /// Groq, OpenRouter, Ollama, newer vLLM.
     pub(super) reasoning: Option<Json>,
+    /// OpenRouter: the same once more, with what has to come back.
+    pub(super) reasoning_details: Option<Json>,
     pub(super) tool_calls: Option<Vec<WireCall>>,
     pub(super) annotations: Option<Vec<Annotation>>,
     /// OpenRouter: what the model drew.

@@ -6,6 +6,7 @@ mod chat_encode;
 mod chat_wire;
 mod error;
 mod models;
+mod reasoning_details;
 mod responses_decode;
 mod responses_encode;
 mod responses_wire;

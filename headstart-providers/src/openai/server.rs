@@ -55,6 +55,20 @@ pub(super) struct Quirks {
     pub(super) takes_pdf: bool,
     /// It insists on ids of nine letters and digits.
     pub(super) has_short_ids: bool,
+    pub(super) thoughts: Thoughts,
+}
+
+/// How a server wants to be told what its model thought, as far as its documentation says that it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Thoughts {
+    /// Not at all.
+    Forgotten,
+    /// As text in a field of the message.
+    Field(&'static str),
+    /// As parts of its content.
+    Parts,
+    /// As `reasoning_details`, the way they came.
+    Details,
 }
 
 const PLAIN: Quirks = Quirks {
@@ -68,6 +82,7 @@ const PLAIN: Quirks = Quirks {
     fetches_images: true,
     takes_pdf: false,
     has_short_ids: false,
+    thoughts: Thoughts::Forgotten,
 };
 
 impl Server {
@@ -93,6 +108,7 @@ impl Server {
                 base_url: Some("https://api.deepseek.com/v1"),
                 url_variable: "DEEPSEEK_BASE_URL",
                 key_variable: "DEEPSEEK_API_KEY",
+                thoughts: Thoughts::Field("reasoning_content"),
                 ..PLAIN
             },
             Self::Fireworks => Quirks {
@@ -100,6 +116,7 @@ impl Server {
                 base_url: Some("https://api.fireworks.ai/inference/v1"),
                 url_variable: "FIREWORKS_BASE_URL",
                 key_variable: "FIREWORKS_API_KEY",
+                thoughts: Thoughts::Field("reasoning_content"),
                 ..PLAIN
             },
             Self::Groq => Quirks {
@@ -125,6 +142,7 @@ impl Server {
                 key_variable: "MISTRAL_API_KEY",
                 is_asked_for_usage: false,
                 has_short_ids: true,
+                thoughts: Thoughts::Parts,
                 ..PLAIN
             },
             Self::Ollama => Quirks {
@@ -141,6 +159,7 @@ impl Server {
                 url_variable: "OPENROUTER_BASE_URL",
                 key_variable: "OPENROUTER_API_KEY",
                 takes_pdf: true,
+                thoughts: Thoughts::Details,
                 ..PLAIN
             },
             Self::Together => Quirks {
@@ -155,6 +174,7 @@ impl Server {
                 base_url: Some("http://127.0.0.1:8000/v1"),
                 url_variable: "VLLM_BASE_URL",
                 key_variable: "VLLM_API_KEY",
+                thoughts: Thoughts::Field("reasoning"),
                 ..PLAIN
             },
             Self::XAi => Quirks {

@@ -221,6 +221,99 @@ fn more_calls_than_anybody_makes_are_refused() {
 }
 
 #[test]
+fn pieces_of_reasoning_details_are_joined_where_they_belong_together() {
+    let summary = |text: &str, more: Value| {
+        let mut detail = json!({"type": "reasoning.summary", "summary": text});
+        detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        detail
+    };
+    let text = |text: &str, more: Value| {
+        let mut detail = json!({"type": "reasoning.text", "text": text});
+        detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        detail
+    };
+    let encrypted = |data: &str| json!({"type": "reasoning.encrypted", "data": data, "index": 0});
+    for (pieces, expected) in [
+        // By index, whatever comes in between.
+        (
+            vec![
+                text("a", json!({"index": 0})),
+                text("b", json!({"index": 1})),
+                text("c", json!({"index": 0})),
+            ],
+            vec![text("ac", json!({"index": 0})), text("b", json!({"index": 1}))],
+        ),
+        // Without one, to what came last.
+        (
+            vec![text("a", json!({})), text("b", json!({})), summary("c", json!({})), text("d", json!({}))],
+            vec![text("ab", json!({})), summary("c", json!({})), text("d", json!({}))],
+        ),
+        // Ids tell apart what one index does not.
+        (
+            vec![
+                summary("a", json!({"index": 0, "id": "1"})),
+                summary("b", json!({"index": 0, "id": "2"})),
+                summary("c", json!({"index": 0, "id": null})),
+            ],
+            vec![summary("a", json!({"index": 0, "id": "1"})), summary("bc", json!({"index": 0, "id": "2"}))],
+        ),
+        // A field that comes later, or was empty; of others the first word counts.
+        (
+            vec![
+                text("a", json!({"index": 0, "signature": null, "format": "x", "id": ""})),
+                text("", json!({"index": 0, "signature": "", "format": "y"})),
+                text("", json!({"index": 0, "signature": "S", "more": [1]})),
+            ],
+            vec![text("a", json!({"index": 0, "signature": "S", "format": "x", "id": "", "more": [1]}))],
+        ),
+        // What is encrypted comes whole, and so does what is yet to come.
+        (vec![encrypted("a"), encrypted("b")], vec![encrypted("a"), encrypted("b")]),
+        (
+            vec![json!({"type": "new"}), json!({"type": "new"})],
+            vec![json!({"type": "new"}), json!({"type": "new"})],
+        ),
+        (vec![json!({"text": 7})], vec![json!({"text": 7})]),
+    ] {
+        let delta = |piece: &Value| json!({"choices": [{"delta": {"reasoning_details": [piece]}}]});
+        let mut chunks: Vec<Value> = pieces.iter().map(delta).collect();
+        chunks.push(json!({"choices": [{"delta": {}, "finish_reason": "stop"}]}));
+        let lines = said(Api::OpenAiChat, &chunks);
+        let end = lines.iter().find_map(|line| line.strip_prefix("reasoning-end reasoning-0 ")).unwrap();
+        let kept: Value = serde_json::from_str(end).unwrap();
+        assert_eq!(kept, json!({"openrouter": {"reasoning_details": expected}}));
+    }
+}
+
+#[test]
+fn a_thought_that_comes_under_three_names_is_said_once() {
+    let details = json!([{"type": "reasoning.text", "text": "t"}]);
+    let silent = json!([{"type": "reasoning.encrypted", "data": "E"}]);
+    for (delta, expected) in [
+        (json!({"reasoning": "t", "reasoning_content": "t", "reasoning_details": details}), "t"),
+        (json!({"reasoning_details": details}), "t"),
+        (json!({"reasoning": "t", "reasoning_details": silent}), "t"),
+        (json!({"reasoning": "t", "reasoning_details": []}), "t"),
+        (json!({"reasoning": "t", "reasoning_details": "?"}), "t"),
+        (json!({"reasoning_details": silent}), ""),
+    ] {
+        let lines = said(Api::OpenAiChat, &[json!({"choices": [{"delta": delta, "finish_reason": "stop"}]})]);
+        let said: Vec<&String> =
+            lines.iter().filter(|line| line.starts_with("reasoning reasoning-0 ")).collect();
+        let expected =
+            if expected.is_empty() { vec![] } else { vec![format!("reasoning reasoning-0 {expected:?}")] };
+        assert_eq!(said, expected.iter().collect::<Vec<_>>(), "{delta}");
+    }
+}
+
+#[test]
+fn more_details_than_any_answer_has_are_refused() {
+    let details: Vec<Value> =
+        (0..300).map(|at| json!({"type": "reasoning.encrypted", "index": at})).collect();
+    let lines = said(Api::OpenAiChat, &[json!({"choices": [{"delta": {"reasoning_details": details}}]})]);
+    assert!(lines.last().unwrap().starts_with("error Malformed"), "{:?}", lines.last());
+}
+
+#[test]
 fn ends_of_responses() {
     let message = json!({"type": "message", "id": "m"});
     let call = json!({"type": "function_call", "id": "f", "call_id": "c", "name": "w", "arguments": "{}"});

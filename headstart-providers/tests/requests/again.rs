@@ -5,7 +5,7 @@ use headstart_core::{
     step::{Recorder, StepModel, Tool, ToolSet},
     wire::ModelMessage,
 };
-use headstart_providers::{AnswerDecoder, Anthropic, Api, Gemini, OpenAi};
+use headstart_providers::{AnswerDecoder, Anthropic, Api, Gemini, OpenAi, Server as Compatible};
 use serde_json::{Value, json};
 
 use crate::{asking, sent::Server, with_options};
@@ -225,12 +225,73 @@ async fn items_of_openai_come_back_by_name_or_whole() {
 }
 
 #[tokio::test]
-async fn calls_of_chat_come_back_and_thoughts_do_not() {
+async fn calls_of_chat_come_back_and_thoughts_where_they_are_wanted() {
     let server = Server::start().await;
-    let chat = OpenAi::new("k").unwrap().base_url(&server.url).chat("gpt-4o");
-    let transcript = include_str!("../fixtures/openai-chat/mistral.sse");
-    let again = again(&server, chat, "messages", said(Api::OpenAiChat, transcript), json!({})).await;
     let call = |id: &str, name: &str, input: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": input}});
+    let mistral = include_str!("../fixtures/openai-chat/mistral.sse");
     let calls = [call("a1b2c3d4e", "getWeather", r#"{"city":"Paris"}"#), call("f5g6h7i8j", "ping", "{}")];
-    assert_eq!(again, json!([{"role": "assistant", "content": "I look.", "tool_calls": calls}]));
+    let encrypted = |id: &str, data: &str| json!({"type": "reasoning.encrypted", "data": data, "id": id, "format": "google-gemini-v1", "index": 0});
+    for (kind, transcript, message) in [
+        (
+            Compatible::OpenAi,
+            mistral,
+            json!({"role": "assistant", "content": "I look.", "tool_calls": calls}),
+        ),
+        (
+            Compatible::Mistral,
+            mistral,
+            json!({
+                "role": "assistant", "tool_calls": calls,
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+                    {"type": "text", "text": "I look."},
+                ],
+            }),
+        ),
+        (
+            Compatible::DeepSeek,
+            include_str!("../fixtures/openai-chat/deepseek.sse"),
+            json!({"role": "assistant", "content": "Hi", "reasoning_content": "Hm."}),
+        ),
+        (
+            Compatible::OpenRouter,
+            include_str!("../fixtures/openai-chat/openrouter-anthropic.sse"),
+            json!({
+                "role": "assistant", "content": "I look.",
+                "tool_calls": [call("toolu_1", "getWeather", r#"{"city":"Paris"}"#)],
+                "reasoning_details": [
+                    {"type": "reasoning.text", "text": "Need weather.", "signature": "SIG==", "format": "anthropic-claude-v1", "index": 0},
+                    {"type": "reasoning.encrypted", "data": "RED==", "format": "anthropic-claude-v1", "index": 1},
+                ],
+            }),
+        ),
+        (
+            Compatible::OpenRouter,
+            include_str!("../fixtures/openai-chat/openrouter-openai.sse"),
+            json!({
+                "role": "assistant", "content": "It is 2.",
+                "reasoning_details": [
+                    {"type": "reasoning.summary", "summary": "**Adding** up.", "format": "openai-responses-v1", "index": 0},
+                    {"type": "reasoning.encrypted", "data": "ENC==", "id": "rs_1", "format": "openai-responses-v1", "index": 0},
+                ],
+            }),
+        ),
+        (
+            Compatible::OpenRouter,
+            include_str!("../fixtures/openai-chat/openrouter-gemini.sse"),
+            json!({
+                "role": "assistant", "content": "I look.",
+                "tool_calls": [
+                    call("tool_0_getWeather", "getWeather", r#"{"city":"Paris"}"#),
+                    call("tool_1_ping", "ping", "{}"),
+                ],
+                // The thought itself has no signature.
+                "reasoning_details": [encrypted("tool_0_getWeather", "E0=="), encrypted("tool_1_ping", "E1==")],
+            }),
+        ),
+    ] {
+        let chat = OpenAi::compatible(kind, Some(&server.url), Some("k")).unwrap().chat("some-model");
+        let again = again(&server, chat, "messages", said(Api::OpenAiChat, transcript), json!({})).await;
+        assert_eq!(again, json!([message]), "{kind:?}");
+    }
 }

@@ -90,6 +90,114 @@ async fn mistral_is_given_ids_that_it_takes() {
     );
 }
 
+#[tokio::test]
+async fn each_server_is_told_what_its_model_thought_as_it_wants_to_be() {
+    let server = Server::start().await;
+    let thought =
+        |text: &str, options: Value| json!({"type": "reasoning", "text": text, "providerOptions": options});
+    let details = json!({"openrouter": {"reasoning_details": [{"type": "reasoning.encrypted", "data": "E", "new": 1.0}]}});
+    let messages = json!([
+        {"role": "user", "content": "Q"},
+        {"role": "assistant", "content": [
+            thought("a", json!({"anthropic": {"signature": "S"}})),
+            {"type": "text", "text": "x"},
+            thought("", details.clone()),
+            thought("b", json!({})),
+            {"type": "tool-call", "toolCallId": "call00001", "toolName": "w", "input": {}},
+        ]},
+    ]);
+    let plain = json!({
+        "role": "assistant", "content": "x",
+        "tool_calls": [{"id": "call00001", "type": "function", "function": {"name": "w", "arguments": "{}"}}],
+    });
+    let field = |name: &str, value: Value| {
+        let mut message = plain.clone();
+        message[name] = value;
+        message
+    };
+    let thinking = |text: &str| json!({"type": "thinking", "thinking": [{"type": "text", "text": text}]});
+    for (kind, expected) in [
+        (Compatible::OpenAi, plain.clone()),
+        (Compatible::Azure, plain.clone()),
+        (Compatible::DeepSeek, field("reasoning_content", json!("ab"))),
+        (Compatible::Fireworks, field("reasoning_content", json!("ab"))),
+        (Compatible::Groq, plain.clone()),
+        (Compatible::LmStudio, plain.clone()),
+        (
+            Compatible::Mistral,
+            field("content", json!([thinking("a"), {"type": "text", "text": "x"}, thinking("b")])),
+        ),
+        (Compatible::Ollama, plain.clone()),
+        (
+            Compatible::OpenRouter,
+            field("reasoning_details", details["openrouter"]["reasoning_details"].clone()),
+        ),
+        (Compatible::Together, plain.clone()),
+        (Compatible::Vllm, field("reasoning", json!("ab"))),
+        (Compatible::XAi, plain.clone()),
+        (Compatible::Other, plain.clone()),
+    ] {
+        let model = OpenAi::compatible(kind, Some(&server.url), Some("k")).unwrap().chat("some-model");
+        let sent = server.take(model.clone(), asking(&messages)).await.unwrap().json();
+        assert_eq!(sent["messages"][1], expected, "{kind:?}");
+        // Thoughts alone are no message.
+        let alone = json!([{"role": "assistant", "content": [thought("a", details.clone())]}, {"role": "user", "content": "Q"}]);
+        let sent = server.take(model, asking(&alone)).await.unwrap().json();
+        assert_eq!(sent["messages"], json!([{"role": "user", "content": "Q"}]), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn details_that_would_be_refused_or_are_none_stay_here() {
+    let server = Server::start().await;
+    let text = |more: Value| {
+        let mut detail = json!({"type": "reasoning.text", "text": "t"});
+        detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        detail
+    };
+    let call = |options: Value| json!({"type": "tool-call", "toolCallId": "c", "toolName": "w", "input": {}, "providerOptions": options});
+    let thought = |options: Value| json!({"type": "reasoning", "text": "t", "providerOptions": options});
+    let details = |details: Value| json!({"openrouter": {"reasoning_details": details}});
+    let one = |detail: Value| details(json!([detail]));
+    let unknown = text(json!({"format": "unknown"}));
+    let signed = text(json!({"signature": "S"}));
+    for (parts, expected) in [
+        // A thought that was cut off.
+        (json!([thought(one(text(json!({}))))]), Value::Null),
+        (
+            json!([thought(one(text(json!({"format": "anthropic-claude-v1", "signature": null}))))]),
+            Value::Null,
+        ),
+        (json!([thought(one(text(json!({"format": "google-gemini-v1", "signature": ""}))))]), Value::Null),
+        // Formats that have no signature.
+        (json!([thought(one(unknown.clone()))]), json!([unknown])),
+        (json!([thought(one(signed.clone()))]), json!([signed])),
+        // A call has all of them.
+        (json!([thought(one(unknown.clone())), call(one(signed.clone()))]), json!([signed])),
+        (json!([thought(one(unknown.clone())), call(details(json!([])))]), json!([unknown])),
+        // Two thoughts: no index, one kind, one detail.
+        (
+            json!([
+                thought(one(json!({"type": "reasoning.summary", "summary": "a"}))),
+                thought(one(json!({"type": "reasoning.summary", "summary": "b"})))
+            ]),
+            json!([{"type": "reasoning.summary", "summary": "ab"}]),
+        ),
+        // From a browser: anything.
+        (json!([thought(details(json!("x")))]), Value::Null),
+        (json!([thought(details(json!(["x", 1])))]), Value::Null),
+        (json!([thought(json!({"openrouter": 7}))]), Value::Null),
+    ] {
+        let said = [parts.as_array().unwrap().clone(), vec![json!({"type": "text", "text": "x"})]].concat();
+        let messages = json!([{"role": "assistant", "content": said}, {"role": "user", "content": "Q"}]);
+        let model = OpenAi::compatible(Compatible::OpenRouter, Some(&server.url), Some("k"))
+            .unwrap()
+            .chat("some/model");
+        let sent = server.take(model, asking(&messages)).await.unwrap().json();
+        assert_eq!(sent["messages"][0]["reasoning_details"], expected, "{parts}");
+    }
+}
+
 #[test]
 fn a_server_without_a_usual_address_must_be_given_one() {
     for kind in [Compatible::Azure, Compatible::Other] {
