@@ -34,6 +34,7 @@ pub struct Tool {
     dynamic: bool,
     provider_options: Option<Json>,
     validator: Option<Arc<jsonschema::Validator>>,
+    branches: Option<Arc<jsonschema::ValidatorMap>>,
 }
 
 impl Tool {
@@ -93,6 +94,7 @@ impl Tool {
             dynamic: false,
             provider_options: None,
             validator: None,
+            branches: None,
         }
     }
 
@@ -183,6 +185,11 @@ impl Tool {
     pub(crate) fn validator(&self) -> Option<&jsonschema::Validator> {
         self.validator.as_deref()
     }
+
+    /// See [`branches_of`](super::tool_input::branches_of).
+    pub(crate) fn branches(&self) -> Option<&jsonschema::ValidatorMap> {
+        self.branches.as_deref()
+    }
 }
 
 impl fmt::Debug for Tool {
@@ -230,6 +237,7 @@ impl ToolSet {
             }
             let validator = jsonschema::draft7::new(&schema).map_err(|error| fault(error.to_string()))?;
             tool.validator = Some(Arc::new(validator));
+            tool.branches = super::tool_input::branches_of(&schema).map(Arc::new);
             set.push(tool);
         }
         Ok(Self(set.into()))

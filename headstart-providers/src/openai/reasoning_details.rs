@@ -43,6 +43,10 @@ fn given<'a>(detail: &'a Detail, key: &str) -> Option<&'a Value> {
     detail.get(key).filter(|value| !value.is_null())
 }
 
+fn is_signed(detail: &Detail) -> bool {
+    detail.get("signature").and_then(Value::as_str).is_some_and(|signature| !signature.is_empty())
+}
+
 impl Details {
     pub(super) const fn is_empty(&self) -> bool {
         self.reasoning_details.is_empty()
@@ -77,7 +81,7 @@ impl Details {
     }
 
     /// The detail that a piece belongs to. Kinds are counted apart: a text and an encrypted detail may have one index.
-    /// Pieces without an index belong to what came last.
+    /// Pieces without an index belong to what came last. A text that is signed is over.
     fn find(&self, piece: &Detail) -> Option<usize> {
         let details = &self.reasoning_details;
         let index = given(piece, "index");
@@ -86,6 +90,7 @@ impl Details {
             known.get("type") == piece.get("type")
                 && given(known, "index") == index
                 && ids.is_none_or(|(known, id)| known == id)
+                && !(is_signed(known) && (is_signed(piece) || !shown(piece).is_empty()))
         };
         match index {
             Some(_) => details.iter().rposition(is_same),
@@ -127,7 +132,6 @@ impl Details {
 /// names no format has Anthropic's.
 fn is_whole(detail: &Detail) -> bool {
     let text = |key| detail.get(key).and_then(Value::as_str);
-    let is_signed = text("signature").is_some_and(|signature| !signature.is_empty());
     let wants_signature = matches!(text("format"), None | Some("anthropic-claude-v1" | "google-gemini-v1"));
-    text("type") != Some("reasoning.text") || !wants_signature || is_signed
+    text("type") != Some("reasoning.text") || !wants_signature || is_signed(detail)
 }

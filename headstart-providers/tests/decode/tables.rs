@@ -266,6 +266,19 @@ fn pieces_of_reasoning_details_are_joined_where_they_belong_together() {
             ],
             vec![text("a", json!({"index": 0, "signature": "S", "format": "x", "id": "", "more": [1]}))],
         ),
+        // A text that is signed is over, even if the next one has its index.
+        (
+            vec![
+                text("a", json!({"index": 0})),
+                text("", json!({"index": 0, "signature": "S"})),
+                text("b", json!({"index": 0})),
+                text("", json!({"index": 0, "signature": "T"})),
+            ],
+            vec![
+                text("a", json!({"index": 0, "signature": "S"})),
+                text("b", json!({"index": 0, "signature": "T"})),
+            ],
+        ),
         // What is encrypted comes whole, and so does what is yet to come.
         (vec![encrypted("a"), encrypted("b")], vec![encrypted("a"), encrypted("b")]),
         (
