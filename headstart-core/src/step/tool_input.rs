@@ -46,6 +46,7 @@ pub(super) fn branches_of(schema: &Value) -> Option<ValidatorMap> {
     jsonschema::draft7::options().build_map(&schema).ok()
 }
 
+/// Takes out of a schema what would refuse an input only for that.
 fn forgive(schema: &mut Value) {
     match schema {
         Value::Object(schema) => {
@@ -89,13 +90,12 @@ impl<'a> Place<'a> {
         Some(Self { schema: self.schema.get(keyword)?, pointer })
     }
 
-    fn property(&self, key: &str) -> Option<Self> {
-        self.keyword("properties")?.keyword(key)
-    }
-
-    /// The schema of a key: its own, or that of keys which have none.
+    /// The schema of a key: its own, or that of keys which have none. Which those are, patterns would say.
     fn of_key(&self, key: &str) -> Option<Self> {
-        self.property(key).or_else(|| self.keyword("additionalProperties"))
+        let others = || {
+            self.keyword("additionalProperties").filter(|_| self.schema.get("patternProperties").is_none())
+        };
+        self.keyword("properties").and_then(|properties| properties.keyword(key)).or_else(others)
     }
 
     /// The schema of an item: one for all, or one for each place and one for the rest.

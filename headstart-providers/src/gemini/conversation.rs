@@ -190,6 +190,11 @@ fn said(parts: &[AssistantPart], wants_signatures: bool) -> Result<Vec<Part>, St
                 let (thought, thought_signature) = (options.thought, options.thought_signature);
                 Some(Part { kind, thought, thought_signature, ..Part::default() })
             }
+            AssistantPart::ReasoningFile(part) => {
+                let signature = options(part.provider_options.as_ref()).thought_signature;
+                let kind = file_data(File::read(&part.data, &part.media_type, PROVIDER)?);
+                Some(Part { kind, thought: Some(true), thought_signature: signature, ..Part::default() })
+            }
             AssistantPart::ToolCall(call) => {
                 let mut part = tool_call(call, options(call.provider_options.as_ref()));
                 // Of calls made at once only the first one is signed.

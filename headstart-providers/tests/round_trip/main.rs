@@ -2,7 +2,7 @@
 //! model messages → the request to a provider.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
-#![cfg(all(feature = "anthropic", feature = "openai"))]
+#![cfg(all(feature = "anthropic", feature = "gemini", feature = "openai"))]
 
 mod page;
 mod rows;
@@ -15,7 +15,7 @@ use headstart_core::{
     step::{Recorder, StepEvent, StepModel, StepRequest, Tool, ToolSet},
     wire::{ModelMessage, UiMessage},
 };
-use headstart_providers::{Anthropic, OpenAi};
+use headstart_providers::{Anthropic, Gemini, OpenAi};
 use rows::Row;
 use serde_json::{Value, json};
 use tokio::{
@@ -95,11 +95,10 @@ fn user(id: &str, text: &str) -> Value {
     json!({"id": id, "role": "user", "parts": [{"type": "text", "text": text}]})
 }
 
-/// All blocks behind the question and before the next one, each with its role.
-fn blocks(request: &Value) -> Value {
-    let messages = request["messages"].as_array().unwrap();
-    let blocks = messages.iter().flat_map(|message| {
-        let content = message["content"].as_array().unwrap();
+/// All blocks of these messages behind the question and before the next one, each with its role.
+fn blocks(messages: &Value, content: &str) -> Value {
+    let blocks = messages.as_array().unwrap().iter().flat_map(|message| {
+        let content = message[content].as_array().unwrap();
         content.iter().map(|block| json!([message["role"], block]))
     });
     let blocks: Vec<Value> = blocks.collect();
@@ -112,7 +111,7 @@ fn between(items: &Value) -> Value {
 }
 
 async fn check(provider: &Provider, row: Row) {
-    let Row { name, said, then, parts, messages, anthropic, chat, responses } = row;
+    let Row { name, said, then, parts, messages, anthropic, gemini, chat, responses } = row;
     let chunks: Vec<Value> = recorded(said).into_iter().chain(then).collect();
     let found = json!(page::parts(&chunks));
     assert_eq!(found, parts, "{name}: the page's parts");
@@ -128,7 +127,11 @@ async fn check(provider: &Provider, row: Row) {
 
     let claude = Anthropic::new("key").unwrap().base_url(&provider.url).model("claude-sonnet-4-5");
     let asked = provider.request(claude, &conversation).await;
-    assert_eq!(blocks(&asked), anthropic, "{name}: Anthropic Messages");
+    assert_eq!(blocks(&asked["messages"], "content"), anthropic, "{name}: Anthropic Messages");
+
+    let flash = Gemini::new("key").unwrap().base_url(&provider.url).model("gemini-2.5-flash");
+    let asked = provider.request(flash, &conversation).await;
+    assert_eq!(blocks(&asked["contents"], "parts"), gemini, "{name}: Gemini");
 
     let openai = OpenAi::new("key").unwrap().base_url(&provider.url);
     let asked = provider.request(openai.chat("gpt-4o-mini"), &conversation).await;
@@ -153,17 +156,19 @@ async fn files_of_a_user_get_to_the_next_request() {
         part.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         part
     };
-    for (file, data, source, chat) in [
+    for (file, data, source, google, chat) in [
         (
             part(json!({"url": "data:image/png;base64,AAAA", "filename": "a.png"})),
             json!({"type": "url", "url": "data:image/png;base64,AAAA"}),
             json!({"type": "base64", "media_type": "image/png", "data": "AAAA"}),
+            json!({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}),
             "data:image/png;base64,AAAA",
         ),
         (
             part(json!({"url": "https://e.com/a.png"})),
             json!({"type": "url", "url": "https://e.com/a.png"}),
             json!({"type": "url", "url": "https://e.com/a.png"}),
+            json!({"fileData": {"mimeType": "image/png", "fileUri": "https://e.com/a.png"}}),
             "https://e.com/a.png",
         ),
     ] {
@@ -178,6 +183,9 @@ async fn files_of_a_user_get_to_the_next_request() {
         let claude = Anthropic::new("key").unwrap().base_url(&provider.url).model("claude-sonnet-4-5");
         let asked = provider.request(claude, &conversation).await;
         assert_eq!(asked["messages"][0]["content"][1], json!({"type": "image", "source": source}));
+        let flash = Gemini::new("key").unwrap().base_url(&provider.url).model("gemini-2.5-flash");
+        let asked = provider.request(flash, &conversation).await;
+        assert_eq!(asked["contents"][0]["parts"][1], google);
         let openai = OpenAi::new("key").unwrap().base_url(&provider.url);
         let asked = provider.request(openai.chat("gpt-4o-mini"), &conversation).await;
         assert_eq!(asked["messages"][0]["content"][1]["image_url"]["url"], chat);

@@ -16,8 +16,9 @@ pub(crate) struct Row {
     pub(crate) parts: Value,
     /// The model messages of it.
     pub(crate) messages: Value,
-    /// What each API is sent: `[role, block]` of Anthropic, the items of OpenAI.
+    /// What each API is sent: `[role, block]` of Anthropic and Gemini, the items of OpenAI.
     pub(crate) anthropic: Value,
+    pub(crate) gemini: Value,
     pub(crate) chat: Value,
     pub(crate) responses: Value,
 }
@@ -67,6 +68,7 @@ fn not_for_models(name: &'static str, then: Vec<Value>) -> Row {
         parts: json!(parts),
         messages: json!([{"role": "assistant", "content": [{"type": "text", "text": "Hi."}]}]),
         anthropic: json!([["assistant", {"type": "text", "text": "Hi."}]]),
+        gemini: json!([["model", {"text": "Hi."}]]),
         chat: json!([{"role": "assistant", "content": "Hi."}]),
         responses: json!([{"role": "assistant", "content": [{"type": "output_text", "text": "Hi."}]}]),
     }
@@ -81,6 +83,11 @@ fn weather(
     content: &str,
     is_error: bool,
 ) -> Row {
+    // Gemini takes values as they are.
+    let value = match &output["type"] {
+        kind if kind == "json" => output["value"].clone(),
+        _ => json!(content),
+    };
     let mut tool = json!({
         "type": "tool-weather", "toolCallId": "c1", "title": "Weather", "input": {"city": "Paris"},
     });
@@ -106,6 +113,12 @@ fn weather(
             ["assistant", {"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Paris"}}],
             ["user", result],
         ]),
+        gemini: json!([
+            ["model", {"functionCall": {"id": "c1", "name": "weather", "args": {"city": "Paris"}}}],
+            ["user", {"functionResponse": {
+                "id": "c1", "name": "weather", "response": {"name": "weather", "content": value},
+            }}],
+        ]),
         chat: json!([
             {"role": "assistant", "content": null, "tool_calls": [
                 {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\":\"Paris\"}"}},
@@ -122,6 +135,7 @@ fn weather(
 pub(crate) fn all() -> Vec<Row> {
     let signature = json!({"anthropic": {"signature": "S=="}});
     let redacted = json!({"anthropic": {"redactedData": "RD"}});
+    let thought = json!({"google": {"thoughtSignature": "T=="}});
     let item = json!({"openai": {"itemId": "rs_1", "reasoningEncryptedContent": "ENC"}});
     let id = || "r".to_owned();
     let reasoning = |delta: &str, proof: &Value| {
@@ -148,6 +162,7 @@ pub(crate) fn all() -> Vec<Row> {
     };
     let chat_hi = json!([{"role": "assistant", "content": "Hi."}]);
     let hi = json!({"role": "assistant", "content": [{"type": "output_text", "text": "Hi."}]});
+    let hi_part = json!(["model", {"text": "Hi."}]);
     let hi_block = json!(["assistant", {"type": "text", "text": "Hi."}]);
     let done = |metadata: Value| json!({"type": "text", "text": "Hi.", "state": "done", "providerMetadata": metadata});
     let file = json!({"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,AAAA"});
@@ -175,6 +190,7 @@ pub(crate) fn all() -> Vec<Row> {
                 {"type": "text", "text": "Hi.", "providerOptions": {"openai": {"itemId": "msg_1"}}},
             ]}]),
             anthropic: json!([hi_block]),
+            gemini: json!([hi_part]),
             chat: chat_hi.clone(),
             responses: json!([{"type": "item_reference", "id": "msg_1"}]),
         },
@@ -187,6 +203,7 @@ pub(crate) fn all() -> Vec<Row> {
             anthropic: json!([
                 ["assistant", {"type": "thinking", "thinking": "Hm.", "signature": "S=="}], hi_block,
             ]),
+            gemini: json!([["model", {"text": "Hm.", "thought": true}], hi_part]),
             chat: chat_hi.clone(),
             responses: json!([hi]),
         },
@@ -197,6 +214,7 @@ pub(crate) fn all() -> Vec<Row> {
             parts: shown("", &redacted),
             messages: kept("", &redacted),
             anthropic: json!([["assistant", {"type": "redacted_thinking", "data": "RD"}], hi_block]),
+            gemini: json!([hi_part]),
             chat: chat_hi.clone(),
             responses: json!([hi]),
         },
@@ -207,8 +225,20 @@ pub(crate) fn all() -> Vec<Row> {
             parts: shown("Hm.", &item),
             messages: kept("Hm.", &item),
             anthropic: json!([hi_block]),
+            gemini: json!([["model", {"text": "Hm.", "thought": true}], hi_part]),
             chat: chat_hi.clone(),
             responses: json!([{"type": "item_reference", "id": "rs_1"}, hi]),
+        },
+        Row {
+            name: "reasoning that Gemini signed",
+            said: reasoning("Hm.", &thought),
+            then: vec![],
+            parts: shown("Hm.", &thought),
+            messages: kept("Hm.", &thought),
+            anthropic: json!([hi_block]),
+            gemini: json!([["model", {"text": "Hm.", "thought": true, "thoughtSignature": "T=="}], hi_part]),
+            chat: chat_hi.clone(),
+            responses: json!([hi]),
         },
         weather(
             "a tool that gave a value",
@@ -265,6 +295,12 @@ pub(crate) fn all() -> Vec<Row> {
                 ["assistant", {"type": "tool_use", "id": "c1", "name": "mcp", "input": {}}],
                 ["user", {"type": "tool_result", "tool_use_id": "c1", "content": "[1]"}],
             ]),
+            gemini: json!([
+                ["model", {"functionCall": {"id": "c1", "name": "mcp", "args": {}}}],
+                ["user", {"functionResponse": {
+                    "id": "c1", "name": "mcp", "response": {"name": "mcp", "content": [1]},
+                }}],
+            ]),
             chat: json!([
                 {"role": "assistant", "content": null, "tool_calls": [
                     {"id": "c1", "type": "function", "function": {"name": "mcp", "arguments": "{}"}},
@@ -320,6 +356,7 @@ pub(crate) fn all() -> Vec<Row> {
                 }],
                 hi_block,
             ]),
+            gemini: json!([hi_part]),
             chat: chat_hi.clone(),
             responses: json!([hi]),
         },
@@ -342,8 +379,9 @@ pub(crate) fn all() -> Vec<Row> {
                 {"type": "file", "mediaType": "image/png", "data": url("data:image/png;base64,AAAA")},
                 {"type": "text", "text": "Hi."},
             ]}]),
-            // No API takes files of an assistant.
+            // The others take no files of an assistant.
             anthropic: json!([hi_block]),
+            gemini: json!([["model", {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}], hi_part]),
             chat: chat_hi.clone(),
             responses: json!([hi]),
         },
@@ -367,6 +405,10 @@ pub(crate) fn all() -> Vec<Row> {
                 {"type": "text", "text": "Hi."},
             ]}]),
             anthropic: json!([hi_block]),
+            gemini: json!([
+                ["model", {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": true}],
+                hi_part,
+            ]),
             chat: chat_hi.clone(),
             responses: json!([hi]),
         },
@@ -411,6 +453,7 @@ pub(crate) fn all() -> Vec<Row> {
                 ["user", {"type": "text", "text": "Stop."}],
                 ["assistant", {"type": "text", "text": "Yes."}],
             ]),
+            gemini: json!([hi_part, ["user", {"text": "Stop."}], ["model", {"text": "Yes."}]]),
             chat: json!([
                 {"role": "assistant", "content": "Hi."},
                 {"role": "user", "content": "Stop."},

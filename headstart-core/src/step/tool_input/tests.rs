@@ -44,8 +44,18 @@ fn unknown_keys_go_and_defaults_come() {
 
 #[test]
 fn loose_objects_keep_their_keys() {
-    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
-    assert_eq!(check(schema, r#"{"a":"x","b":1}"#).unwrap().as_str(), r#"{"a":"x","b":1}"#);
+    let loose = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let (mut patterns, mut others) = (loose.clone(), loose.clone());
+    patterns["patternProperties"] = json!({"^b": {}});
+    patterns["additionalProperties"] = json!(false);
+    // Keys of a pattern are no others.
+    others["patternProperties"] = json!({"^b": {}});
+    others["additionalProperties"] = weather();
+    for (schema, input) in
+        [(loose, r#"{"a":"x","b":1}"#), (patterns, r#"{"a":"x","b":1}"#), (others, r#"{"b":{"x":1}}"#)]
+    {
+        assert_eq!(check(schema, input).unwrap().as_str(), input);
+    }
 }
 
 /// A closed object with these properties, all of them required that have no default.
