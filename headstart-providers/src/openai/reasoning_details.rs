@@ -104,27 +104,28 @@ impl Details {
     }
 
     /// What a model is given back of what it thought in a message. A call has all that there is, if it has any; else
-    /// each thought has its own.
+    /// each thought has its own, or, as agents write it, all up to then.
     pub(super) fn of(parts: &[AssistantPart]) -> Vec<Detail> {
         let read = |options: &Option<_>| options::lenient::<Self>(options.as_ref(), PROVIDER);
         let of_a_call = parts.iter().find_map(|part| match part {
             AssistantPart::ToolCall(call) => Some(read(&call.provider_options)).filter(|all| !all.is_empty()),
             _ => None,
         });
-        let details = of_a_call.unwrap_or_else(|| {
+        let all = of_a_call.unwrap_or_else(|| {
             let mut all = Self::default();
-            for part in parts {
-                if let AssistantPart::Reasoning(part) = part {
-                    // More than an answer can have were not made by a model.
-                    let _ = read(&part.provider_options)
-                        .reasoning_details
-                        .into_iter()
-                        .try_for_each(|piece| all.add(piece));
+            let thoughts = parts.iter().filter_map(|part| match part {
+                AssistantPart::Reasoning(part) => Some(read(&part.provider_options).reasoning_details),
+                _ => None,
+            });
+            for detail in thoughts.flatten() {
+                // More than an answer can have were not made by a model.
+                if !all.reasoning_details.contains(&detail) && all.add(detail).is_err() {
+                    break;
                 }
             }
             all
         });
-        details.reasoning_details.into_iter().filter(is_whole).collect()
+        all.reasoning_details.into_iter().filter(is_whole).collect()
     }
 }
 

@@ -183,6 +183,11 @@ async fn details_that_would_be_refused_or_are_none_stay_here() {
             ]),
             json!([{"type": "reasoning.summary", "summary": "ab"}]),
         ),
+        // Agents say all that there was up to then.
+        (
+            json!([thought(one(signed.clone())), thought(details(json!([signed, unknown])))]),
+            json!([signed, unknown]),
+        ),
         // From a browser: anything.
         (json!([thought(details(json!("x")))]), Value::Null),
         (json!([thought(details(json!(["x", 1])))]), Value::Null),
