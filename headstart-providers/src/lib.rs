@@ -18,6 +18,8 @@ mod answer;
 #[cfg(feature = "anthropic")]
 mod anthropic;
 #[cfg(feature = "http-transport")]
+mod connection;
+#[cfg(feature = "http-transport")]
 mod extras;
 #[cfg(feature = "http-transport")]
 mod files;

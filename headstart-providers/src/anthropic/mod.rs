@@ -11,13 +11,14 @@ mod wire;
 use std::sync::Arc;
 
 use headstart_core::step::{StepModel, StepRequest, StepStream};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue};
 
 pub(crate) use self::decode::{Decoder, refusal};
 use crate::{
     answer::Api,
+    connection::{Connection, with_connection},
     extras::{Extras, with_extras},
-    transport::{ModelConfigError, Request, Transport, env, failed, secret},
+    transport::{ModelConfigError, env, failed, secret},
 };
 
 const BASE_URL: &str = "https://api.anthropic.com/v1";
@@ -34,11 +35,9 @@ const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 /// let claude = Anthropic::from_env()?.model("claude-sonnet-4-6");
 /// # Ok::<(), headstart_providers::ModelConfigError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Anthropic {
-    base_url: String,
-    headers: HeaderMap,
-    transport: Transport,
+    connection: Connection,
 }
 
 impl Anthropic {
@@ -47,11 +46,11 @@ impl Anthropic {
     /// # Errors
     /// When the key cannot travel in a header, or there is no HTTP client to be had.
     pub fn new(api_key: &str) -> Result<Self, ModelConfigError> {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-api-key", secret(api_key)?);
-        headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(Self { base_url: BASE_URL.to_owned(), headers, transport: Transport::new()? })
+        let headers = [
+            (HeaderName::from_static("x-api-key"), secret(api_key)?),
+            (HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01")),
+        ];
+        Ok(Self { connection: Connection::new(BASE_URL, headers)? })
     }
 
     /// With `ANTHROPIC_API_KEY`, and `ANTHROPIC_BASE_URL` if it is set.
@@ -67,27 +66,6 @@ impl Anthropic {
         })
     }
 
-    /// Another address of the API, up to and with `/v1`.
-    #[must_use]
-    pub fn base_url(mut self, url: &str) -> Self {
-        self.base_url = url.trim_end_matches('/').to_owned();
-        self
-    }
-
-    /// A header of every request. Betas (`anthropic-beta`) come beside those that a request needs.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
-        self
-    }
-
-    /// Another HTTP client, or other waits.
-    #[must_use]
-    pub fn transport(mut self, transport: Transport) -> Self {
-        self.transport = transport;
-        self
-    }
-
     /// A model, by the API's name of it.
     #[must_use]
     pub fn model(&self, name: impl Into<String>) -> AnthropicModel {
@@ -95,11 +73,7 @@ impl Anthropic {
     }
 }
 
-impl std::fmt::Debug for Anthropic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Anthropic").field("base_url", &self.base_url).finish_non_exhaustive()
-    }
-}
+with_connection!(Anthropic, "/v1", "Betas (`anthropic-beta`) come beside those that a request needs.");
 
 /// One of Anthropic's models. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -121,14 +95,12 @@ impl StepModel for AnthropicModel {
             Ok(encoded) => encoded,
             Err(error) => return failed(error),
         };
-        let mut headers = self.access.headers.clone();
-        let own = headers.get(&BETA).and_then(|betas| betas.to_str().ok());
+        let mut connection = self.access.connection.clone();
+        let own = connection.headers.get(&BETA).and_then(|betas| betas.to_str().ok());
         let betas: Vec<&str> = own.into_iter().chain(encoded.betas).collect();
         if let (false, Ok(betas)) = (betas.is_empty(), HeaderValue::from_str(&betas.join(","))) {
-            headers.insert(BETA, betas);
+            connection.headers.insert(BETA, betas);
         }
-        let url = format!("{}/messages", self.access.base_url);
-        let request = Request { url, headers, body: encoded.body.into() };
-        self.access.transport.stream(Api::Anthropic, request)
+        connection.stream(Api::Anthropic, "messages", Ok(encoded.body))
     }
 }

@@ -9,13 +9,14 @@ mod wire;
 use std::sync::Arc;
 
 use headstart_core::step::{StepModel, StepRequest, StepStream};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::HeaderName;
 
 pub(crate) use self::decode::{Decoder, refusal};
 use crate::{
     answer::Api,
+    connection::{Connection, with_connection},
     extras::{Extras, with_extras},
-    transport::{ModelConfigError, Request, Transport, env, failed, secret},
+    transport::{ModelConfigError, env, secret},
 };
 
 const BASE_URL: &str = "https://generativelanguage.googleapis.com/v1beta";
@@ -31,11 +32,9 @@ const PROVIDER: &str = "google";
 /// let flash = Gemini::from_env()?.model("gemini-2.5-flash");
 /// # Ok::<(), headstart_providers::ModelConfigError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Gemini {
-    base_url: String,
-    headers: HeaderMap,
-    transport: Transport,
+    connection: Connection,
 }
 
 impl Gemini {
@@ -44,10 +43,8 @@ impl Gemini {
     /// # Errors
     /// When the key cannot travel in a header, or there is no HTTP client to be had.
     pub fn new(api_key: &str) -> Result<Self, ModelConfigError> {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-goog-api-key", secret(api_key)?);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(Self { base_url: BASE_URL.to_owned(), headers, transport: Transport::new()? })
+        let headers = [(HeaderName::from_static("x-goog-api-key"), secret(api_key)?)];
+        Ok(Self { connection: Connection::new(BASE_URL, headers)? })
     }
 
     /// With `GEMINI_API_KEY` or else `GOOGLE_GENERATIVE_AI_API_KEY`, and `GEMINI_BASE_URL` if it is set.
@@ -63,27 +60,6 @@ impl Gemini {
         })
     }
 
-    /// Another address of the API, up to and with `/v1beta`.
-    #[must_use]
-    pub fn base_url(mut self, url: &str) -> Self {
-        self.base_url = url.trim_end_matches('/').to_owned();
-        self
-    }
-
-    /// A header of every request.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
-        self
-    }
-
-    /// Another HTTP client, or other waits.
-    #[must_use]
-    pub fn transport(mut self, transport: Transport) -> Self {
-        self.transport = transport;
-        self
-    }
-
     /// A model, by the API's name of it; one with a slash (`tunedModels/…`) is a whole path.
     #[must_use]
     pub fn model(&self, name: impl Into<String>) -> GeminiModel {
@@ -91,11 +67,7 @@ impl Gemini {
     }
 }
 
-impl std::fmt::Debug for Gemini {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gemini").field("base_url", &self.base_url).finish_non_exhaustive()
-    }
-}
+with_connection!(Gemini, "/v1beta");
 
 /// One of Google's models. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -109,13 +81,9 @@ with_extras!(GeminiModel, r#"{"google_search": {}}"#, r#""labels", json!({"team"
 
 impl StepModel for GeminiModel {
     fn stream(&self, request: StepRequest) -> StepStream {
-        let body = match encode::encode(&self.name, &self.extras, &request) {
-            Ok(body) => body,
-            Err(error) => return failed(error),
-        };
-        let path = if self.name.contains('/') { self.name.clone() } else { format!("models/{}", self.name) };
-        let url = format!("{}/{path}:streamGenerateContent?alt=sse", self.access.base_url);
-        let request = Request { url, headers: self.access.headers.clone(), body: body.into() };
-        self.access.transport.stream(Api::Gemini, request)
+        let model = if self.name.contains('/') { self.name.clone() } else { format!("models/{}", self.name) };
+        let path = format!("{model}:streamGenerateContent?alt=sse");
+        let body = encode::encode(&self.name, &self.extras, &request);
+        self.access.connection.stream(Api::Gemini, &path, body)
     }
 }

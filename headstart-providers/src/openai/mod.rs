@@ -15,8 +15,8 @@ mod server_tools;
 
 use std::sync::Arc;
 
-use headstart_core::step::{StepError, StepModel, StepRequest, StepStream};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use headstart_core::step::{StepModel, StepRequest, StepStream};
+use http::{HeaderName, header};
 
 pub use self::server::Server;
 pub(crate) use self::{
@@ -24,8 +24,9 @@ pub(crate) use self::{
 };
 use crate::{
     answer::Api,
+    connection::{Connection, with_connection},
     extras::{Extras, with_extras},
-    transport::{ModelConfigError, Request, Transport, env, failed, secret},
+    transport::{ModelConfigError, env, secret},
 };
 
 /// The key of options and metadata in the Responses API.
@@ -40,12 +41,10 @@ const RESPONSES: &str = "openai";
 /// let gpt = OpenAi::from_env()?.chat("gpt-4o-mini");
 /// # Ok::<(), headstart_providers::ModelConfigError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct OpenAi {
     server: Server,
-    base_url: String,
-    headers: HeaderMap,
-    transport: Transport,
+    connection: Connection,
 }
 
 impl OpenAi {
@@ -87,16 +86,12 @@ impl OpenAi {
         let quirks = server.quirks();
         let base_url =
             base_url.or(quirks.base_url).ok_or(ModelConfigError::MissingUrl(quirks.url_variable))?;
-        let mut headers = HeaderMap::new();
-        if let Some(api_key) = api_key {
-            match quirks.key_header {
-                Some(name) => headers.insert(HeaderName::from_static(name), secret(api_key)?),
-                None => headers.insert(header::AUTHORIZATION, secret(&format!("Bearer {api_key}"))?),
-            };
-        }
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let base_url = base_url.trim_end_matches('/').to_owned();
-        Ok(Self { server, base_url, headers, transport: Transport::new()? })
+        let key = match (api_key, quirks.key_header) {
+            (Some(key), Some(name)) => Some((HeaderName::from_static(name), secret(key)?)),
+            (Some(key), None) => Some((header::AUTHORIZATION, secret(&format!("Bearer {key}"))?)),
+            (None, _) => None,
+        };
+        Ok(Self { server, connection: Connection::new(base_url, key)? })
     }
 
     /// The same with the server's own variables: `GROQ_API_KEY` and `GROQ_BASE_URL`, say (`docs/providers.md`
@@ -114,27 +109,6 @@ impl OpenAi {
         Self::compatible(server, url.as_deref(), key.as_deref())
     }
 
-    /// Another address of the API, up to and with `/v1`.
-    #[must_use]
-    pub fn base_url(mut self, url: &str) -> Self {
-        self.base_url = url.trim_end_matches('/').to_owned();
-        self
-    }
-
-    /// A header of every request.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
-        self
-    }
-
-    /// Another HTTP client, or other waits.
-    #[must_use]
-    pub fn transport(mut self, transport: Transport) -> Self {
-        self.transport = transport;
-        self
-    }
-
     /// A model over Chat Completions, by the API's name of it.
     #[must_use]
     pub fn chat(&self, name: impl Into<String>) -> OpenAiChat {
@@ -149,27 +123,9 @@ impl OpenAi {
     pub fn responses(&self, name: impl Into<String>) -> OpenAiResponses {
         OpenAiResponses { access: Arc::new(self.clone()), name: name.into(), extras: Extras::default() }
     }
-
-    fn call(&self, api: Api, path: &str, body: Result<Vec<u8>, StepError>) -> StepStream {
-        match body {
-            Ok(body) => {
-                let url = format!("{}/{path}", self.base_url);
-                let headers = self.headers.clone();
-                self.transport.stream(api, Request { url, headers, body: body.into() })
-            }
-            Err(error) => failed(error),
-        }
-    }
 }
 
-impl std::fmt::Debug for OpenAi {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenAi")
-            .field("server", &self.server)
-            .field("base_url", &self.base_url)
-            .finish_non_exhaustive()
-    }
-}
+with_connection!(OpenAi, "/v1");
 
 /// A model over Chat Completions. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -185,7 +141,7 @@ impl StepModel for OpenAiChat {
     fn stream(&self, request: StepRequest) -> StepStream {
         let quirks = self.access.server.quirks();
         let body = chat_encode::encode(&self.name, &quirks, &self.extras, &request);
-        self.access.call(Api::OpenAiChat, "chat/completions", body)
+        self.access.connection.stream(Api::OpenAiChat, "chat/completions", body)
     }
 }
 
@@ -202,6 +158,6 @@ with_extras!(OpenAiResponses, r#"{"type": "web_search"}"#, r#""truncation", json
 impl StepModel for OpenAiResponses {
     fn stream(&self, request: StepRequest) -> StepStream {
         let body = responses_encode::encode(&self.name, &self.extras, &request);
-        self.access.call(Api::OpenAiResponses, "responses", body)
+        self.access.connection.stream(Api::OpenAiResponses, "responses", body)
     }
 }
