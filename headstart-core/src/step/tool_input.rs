@@ -34,8 +34,8 @@ pub fn check_tool_input(tool: &Tool, text: &str) -> Result<Json, (Json, String)>
     Ok(if after == before { given } else { Json::from_value(&after) })
 }
 
-/// What the branches of a schema's unions accept, by their pointers, but for what is set right here: unknown keys and
-/// absent defaults. `None` when it has no unions.
+/// What the branches of a schema's unions accept, by their pointers. Unknown keys and absent defaults are forgiven:
+/// they are set right here. `None` when there are no unions.
 pub(super) fn branches_of(schema: &Value) -> Option<ValidatorMap> {
     let text = schema.to_string();
     if !text.contains("\"anyOf\"") && !text.contains("\"oneOf\"") {
@@ -46,7 +46,7 @@ pub(super) fn branches_of(schema: &Value) -> Option<ValidatorMap> {
     jsonschema::draft7::options().build_map(&schema).ok()
 }
 
-/// Takes out of a schema what would refuse an input only for that.
+/// Takes out of a schema what would refuse an input for these alone.
 fn forgive(schema: &mut Value) {
     match schema {
         Value::Object(schema) => {

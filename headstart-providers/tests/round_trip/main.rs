@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex};
 use futures_util::StreamExt;
 use headstart_core::{
     history::to_model_messages,
-    step::{Recorder, StepEvent, StepModel, StepRequest, Tool, ToolSet},
-    wire::{ModelMessage, UiMessage},
+    step::{Recorder, StepEvent, StepModel, StepRequest, Tool, ToolSet, Usage},
+    wire::{FinishReason, Json, ModelMessage, UiMessage},
 };
-use headstart_providers::{Anthropic, Gemini, OpenAi};
+use headstart_providers::{Anthropic, Gemini, OpenAi, Server};
 use rows::Row;
 use serde_json::{Value, json};
 use tokio::{
@@ -146,6 +146,39 @@ async fn every_type_of_part_gets_from_the_model_to_the_next_request() {
     for row in rows::all() {
         check(&provider, row).await;
     }
+}
+
+#[tokio::test]
+async fn details_of_thoughts_get_back_to_openrouter() {
+    let provider = Provider::start().await;
+    let detail =
+        json!({"type": "reasoning.encrypted", "data": "E==", "id": "rs_1", "index": 0, "new": {"deep": 1.0}});
+    let metadata = Json::from_value(&json!({"openrouter": {"reasoning_details": [detail]}}));
+    let id = || "r".to_owned();
+    let (usage, tool_name) = (Usage::default(), "weather".to_owned());
+    let said = vec![
+        StepEvent::ReasoningStart { id: id(), provider_metadata: None },
+        StepEvent::ReasoningDelta { id: id(), delta: "Hm.".to_owned(), provider_metadata: None },
+        StepEvent::ReasoningEnd { id: id(), provider_metadata: Some(metadata) },
+        StepEvent::ToolCall {
+            id: "c1".to_owned(),
+            tool_name,
+            input: "{}".to_owned(),
+            provider_executed: false,
+            provider_metadata: None,
+        },
+        StepEvent::Finish { reason: FinishReason::ToolCalls, paused: false, usage },
+    ];
+    let mut chunks = recorded(said);
+    chunks.push(json!({"type": "tool-output-available", "toolCallId": "c1", "output": "sunny"}));
+    let history = json!([user("u1", "q"), {"id": "a1", "role": "assistant", "parts": page::parts(&chunks)}]);
+    let ui: Vec<UiMessage> = serde_json::from_value(history).unwrap();
+    let conversation = to_model_messages(&ui).unwrap().messages;
+    let model =
+        OpenAi::compatible(Server::OpenRouter, Some(&provider.url), Some("key")).unwrap().chat("some/model");
+    let asked = provider.request(model, &conversation).await;
+    assert_eq!(asked["messages"][1]["reasoning_details"], json!([detail]));
+    assert_eq!(asked["messages"][2]["content"], "sunny");
 }
 
 #[tokio::test]
