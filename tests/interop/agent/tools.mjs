@@ -17,9 +17,9 @@ const definitions = {
   },
   search: {
     inputSchema: z.looseObject({ query: z.string() }),
-    execute: async ({ query, afterMs = 0 }) => {
-      await sleep(afterMs);
-      return `about ${query}`;
+    execute: ({ query, afterMs }) => {
+      const answer = `about ${query}`;
+      return afterMs ? sleep(afterMs, answer) : answer;
     },
   },
   deleteFile: {
