@@ -6,6 +6,7 @@
 mod chat_id;
 mod json;
 mod model_message;
+mod model_part;
 mod record;
 mod session;
 mod tagged;
@@ -15,6 +16,7 @@ mod ui_message;
 pub use chat_id::{ChatId, ChatIdError};
 pub use json::Json;
 pub use model_message::*;
+pub use model_part::*;
 pub use record::*;
 pub use session::*;
 pub use ui_chunk::*;

@@ -1,4 +1,4 @@
-//! Reading of objects that say what they are in a `type` (or `role`) field.
+//! Objects that say what they are in a `type` (or `role`) field.
 
 /// Implements `Deserialize` for an enum whose variants hold one struct each, chosen by a tag field; a tag
 /// nobody knows is kept whole in the last variant. Serde's own internally tagged enums buffer the value,
@@ -25,4 +25,18 @@ macro_rules! deserialize_tagged {
     };
 }
 
-pub(crate) use deserialize_tagged;
+/// A field that always has one value, such as `role: "user"`.
+macro_rules! constant {
+    ($(#[$doc:meta])* $name:ident = $text:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+        pub enum $name {
+            #[doc = concat!("`", $text, "`")]
+            #[default]
+            #[serde(rename = $text)]
+            Value,
+        }
+    };
+}
+
+pub(crate) use {constant, deserialize_tagged};
