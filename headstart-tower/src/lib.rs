@@ -25,11 +25,9 @@ mod body;
 mod cors;
 mod layer;
 mod service;
-mod session_routes;
 
 pub use body::PathBody;
 #[cfg(feature = "cors")]
 pub use cors::cors;
 pub use layer::{HeadStartLayer, NotFound, PathService};
-pub use service::HeadStartService;
-pub use session_routes::SessionRoutesService;
+pub use service::{HeadStartService, SessionRoutesService};

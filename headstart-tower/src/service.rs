@@ -1,4 +1,4 @@
-//! The handler as a service.
+//! The handler, and the routes beside it, as services.
 
 use std::{
     convert::Infallible,
@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use headstart_core::{Body, HeadStart};
+use headstart_core::{Body, HeadStart, SessionRoutes};
 use tower_service::Service;
 
 /// Answers every request it gets. Cheap to clone; always ready; never fails: errors are responses.
@@ -22,22 +22,44 @@ impl HeadStartService {
     }
 }
 
-impl<B> Service<http::Request<B>> for HeadStartService
-where
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+/// Answers every request it gets by the last two segments of its path; see [`SessionRoutes`]. Cheap to clone;
+/// always ready; never fails: errors are responses.
+#[derive(Debug, Clone)]
+pub struct SessionRoutesService(SessionRoutes);
 
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let head_start = self.0.clone();
-        Box::pin(async move { Ok(head_start.handle(request).await) })
+impl SessionRoutesService {
+    /// Of these routes.
+    #[must_use]
+    pub fn new(routes: SessionRoutes) -> Self {
+        Self(routes)
     }
 }
+
+/// Requests go to `handle` of what is inside.
+macro_rules! handles_requests {
+    ($($service:ident)+) => {
+        $(
+            impl<B> Service<http::Request<B>> for $service
+            where
+                B: http_body::Body + Send + 'static,
+                B::Data: Send,
+                B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+            {
+                type Response = http::Response<Body>;
+                type Error = Infallible;
+                type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+                fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+                    Poll::Ready(Ok(()))
+                }
+
+                fn call(&mut self, request: http::Request<B>) -> Self::Future {
+                    let handler = self.0.clone();
+                    Box::pin(async move { Ok(handler.handle(request).await) })
+                }
+            }
+        )+
+    };
+}
+
+handles_requests! { HeadStartService SessionRoutesService }

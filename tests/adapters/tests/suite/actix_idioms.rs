@@ -92,6 +92,29 @@ async fn what_a_middleware_left_for_handlers_is_known_to_authorize_and_run() {
     send(server.addr, request).await.problem(StatusCode::FORBIDDEN, "forbidden").await;
 }
 
+#[tokio::test]
+async fn the_routes_beside_the_first_turn_know_the_user_too() {
+    let head_start = user::head_start(|extensions| extensions.get::<ActixUser>()?.0.clone());
+    let routes = head_start.session_routes();
+    let server = Running::of(move |config| {
+        config.service(headstart_actix::session_routes_with::<ActixUser>("/api/chat", routes.clone()));
+    });
+    user::starts_chats(server.addr).await;
+}
+
+/// Who is signed in, if anybody is.
+#[derive(Clone)]
+struct ActixUser(Option<User>);
+
+impl FromRequest for ActixUser {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(Ok(Self(request.extensions().get::<User>().cloned())))
+    }
+}
+
 #[derive(Clone)]
 struct Member;
 

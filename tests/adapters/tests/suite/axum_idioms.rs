@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{FromRef, FromRequestParts, Request, State},
     http::{StatusCode, request::Parts},
     middleware::{Next, from_fn},
@@ -55,6 +55,31 @@ async fn the_user_of_a_layer_is_known_to_authorize_and_run_also_under_nest() {
     assert_eq!(greeting(addr, "eve", "ada:2").await.0, StatusCode::FORBIDDEN);
     let nobody = send(addr, post().body(full(message("ada:3"))).unwrap()).await;
     nobody.problem(StatusCode::UNAUTHORIZED, "unauthenticated").await;
+}
+
+#[tokio::test]
+async fn the_routes_beside_the_first_turn_know_the_user_of_a_layer_and_of_an_extractor() {
+    let of_layer = user::head_start(|extensions| extensions.get::<User>().cloned());
+    let routes = headstart_axum::session_routes(of_layer.session_routes());
+    let (addr, _stop, _served) = serve(Router::new().nest("/api/chat", routes).layer(from_fn(sign_in))).await;
+    user::starts_chats(addr).await;
+
+    let of_extractor = user::head_start(|extensions| {
+        extensions.get::<Option<Extension<User>>>()?.clone().map(|user| user.0)
+    });
+    let routes =
+        headstart_axum::session_routes_with::<Option<Extension<User>>, _>(of_extractor.session_routes());
+    let (addr, _stop, _served) = serve(Router::new().nest("/api/chat", routes).layer(from_fn(sign_in))).await;
+    user::starts_chats(addr).await;
+}
+
+#[tokio::test]
+async fn the_routes_beside_the_first_turn_are_a_service_too() {
+    let head_start = user::head_start(|extensions| extensions.get::<User>().cloned());
+    let service = headstart_tower::SessionRoutesService::new(head_start.session_routes());
+    let app = Router::new().route_service("/api/chat/{chat}/{action}", service).layer(from_fn(sign_in));
+    let (addr, _stop, _served) = serve(app).await;
+    user::starts_chats(addr).await;
 }
 
 /// Somebody with an account, from the header and the state.

@@ -5,9 +5,12 @@ use headstart_core::{
     step::{StepEvent, Usage},
     wire::FinishReason,
 };
-use http::Extensions;
+use http::{Extensions, Method, StatusCode};
 
-use crate::memory::Memory;
+use crate::{
+    client::{Address, full, request, send},
+    memory::Memory,
+};
 
 /// Who is signed in, as the application in front of the handler found out.
 #[derive(Debug, Clone)]
@@ -51,4 +54,22 @@ pub(crate) fn head_start(
         })
         .build()
         .unwrap()
+}
+
+/// The routes beside the first turn of such a handler, below `/api/chat`, know who asks as the handler does.
+pub(crate) async fn starts_chats(addr: impl Into<Address>) {
+    let addr = addr.into();
+    let start = async |user: Option<&str>| {
+        let mut request = request(Method::POST, "/api/chat/ada%3A1/start");
+        if let Some(user) = user {
+            request = request.header("x-user", user);
+        }
+        send(addr, request.header("content-type", "application/json").body(full("{}")).unwrap()).await
+    };
+    start(None).await.problem(StatusCode::UNAUTHORIZED, "unauthenticated").await;
+    start(Some("eve")).await.problem(StatusCode::FORBIDDEN, "forbidden").await;
+    let mut started = start(Some("ada")).await;
+    assert_eq!(started.status, StatusCode::OK);
+    let started: serde_json::Value = serde_json::from_slice(&started.bytes().await).unwrap();
+    assert_eq!(started["publicAccessToken"], "token-of-ada:1");
 }
