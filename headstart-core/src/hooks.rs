@@ -98,7 +98,7 @@ impl RequestContext {
 pub struct HistoryRequest {
     /// Request and chat.
     pub context: RequestContext,
-    /// Of [`loader`](crate::HistoryPolicy::loader): the newest user message alone, text and files. Of
+    /// Of [`loader`](crate::HistoryPolicy::loader): the newest user message alone: text, files and data. Of
     /// [`verify`](crate::HistoryPolicy::verify): everything the browser claims.
     pub messages: Vec<UiMessage>,
     /// Why the browser asks.

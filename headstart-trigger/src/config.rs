@@ -52,9 +52,9 @@ impl Timeouts {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// No key was given, and the environment has none.
-    #[error("no secret key: set TRIGGER_SECRET_KEY, or give one to the builder")]
-    MissingKey,
+    /// No key was given, and the environment has none: the variable that wants one.
+    #[error("no secret key: set {0}, or give one to the builder")]
+    MissingKey(&'static str),
     /// The base URL is none.
     #[error("the base URL is not an http(s) address")]
     BaseUrl,
@@ -139,7 +139,7 @@ impl TriggerClientBuilder {
         }
         let from_env =
             || var("TRIGGER_SECRET_KEY").or_else(|| var("TRIGGER_ACCESS_TOKEN")).map(SecretKey::new);
-        let key = self.secret_key.or_else(from_env).ok_or(ConfigError::MissingKey)?;
+        let key = self.secret_key.or_else(from_env).ok_or(ConfigError::MissingKey("TRIGGER_SECRET_KEY"))?;
         let branch = self
             .preview_branch
             .or_else(|| var("TRIGGER_PREVIEW_BRANCH"))

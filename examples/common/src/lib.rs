@@ -26,7 +26,10 @@ pub fn builder() -> Result<HeadStartBuilder<Missing, Runs>, Error> {
         Ok(anthropic) => Arc::new(anthropic.model("claude-sonnet-4-5")),
         Err(_) => Arc::new(Scripted::new(|_| Script::new().text("Hello from a script."))),
     };
-    Ok(HeadStart::builder("my-agent", TriggerClient::from_env()?).run(move |turn: FirstTurn| {
+    let sessions = TriggerClient::from_env().map_err(|error| {
+        format!("{error} (`cargo run -p headstart-dev` starts a platform and prints its key)")
+    })?;
+    Ok(HeadStart::builder("my-agent", sessions).run(move |turn: FirstTurn| {
         let model = model.clone();
         async move { turn.stream_text(&model).system("You are a helpful assistant.").await }
     }))

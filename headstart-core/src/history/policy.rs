@@ -14,8 +14,7 @@ pub type HistoryHook = Hook<HistoryRequest, Result<Vec<UiMessage>, HistoryRefuse
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum HistoryPolicy {
-    /// The newest message of the user alone, and of that only text and files. A first turn has no more
-    /// history than that, and nothing forged in the rest (an assistant's words, a tool's result, an
+    /// The newest message of the user alone: its text, files and data. A first turn has no more history than that, and nothing forged in the rest (an assistant's words, a tool's result, an
     /// approval, instructions) reaches model or agent.
     #[default]
     LastUserMessage,
@@ -97,17 +96,19 @@ impl From<HistoryRefused> for Problem {
     }
 }
 
-/// The newest user message, which may hold text and files only.
+/// The newest user message, which may hold text, files and data only.
 ///
 /// # Errors
 /// When there is none, or it holds more.
 pub fn last_user_message(mut messages: Vec<UiMessage>) -> Result<UiMessage, HistoryError> {
     let newest = messages.iter().rposition(|message| message.role == Role::User);
-    let message = newest.ok_or(HistoryError::Empty).map(|at| messages.swap_remove(at))?;
+    let at = newest.ok_or(HistoryError::Empty)?;
+    let message = messages.swap_remove(at);
     let is_plain = |kind| matches!(kind, PartKind::Text | PartKind::File | PartKind::Data);
     match message.parts.iter().position(|part| !is_plain(part.kind())) {
         Some(part) => {
-            Err(HistoryError::Part { message: 0, part, reason: "a user message holds text and files only" })
+            let reason = "a user message holds text, files and data only";
+            Err(HistoryError::Part { message: at, part, reason })
         }
         None => Ok(message),
     }
@@ -150,7 +151,9 @@ mod tests {
         assert_eq!(ids(&default, forged()[3..].to_vec()).await, Err(ProblemKind::InvalidRequest));
         let tool = serde_json::json!({"type": "tool-x", "toolCallId": "c", "state": "output-available"});
         let acting = message(serde_json::json!({"id": "u", "role": "user", "parts": [tool]}));
-        assert_eq!(ids(&default, vec![acting]).await, Err(ProblemKind::InvalidRequest));
+        assert_eq!(ids(&default, vec![acting.clone()]).await, Err(ProblemKind::InvalidRequest));
+        let second = last_user_message(vec![UiMessage::user("u", "Hello"), acting]).unwrap_err();
+        assert!(second.to_string().starts_with("part 0 of message 1 is not valid"), "{second}");
     }
 
     #[tokio::test]

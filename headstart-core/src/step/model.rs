@@ -32,6 +32,10 @@ pub type StepStream = Pin<Box<dyn Stream<Item = Result<StepEvent, StepError>> + 
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model",
+    note = "the client of a provider is not one yet: ask it for a model, as in `anthropic.model(\"claude-sonnet-4-5\")`"
+)]
 pub trait StepModel: Send + Sync + 'static {
     /// Calls the model once. The call begins when the stream is first polled.
     fn stream(&self, request: StepRequest) -> StepStream;
