@@ -22,8 +22,9 @@
 //! # The user
 //!
 //! [`post_with`] runs an extractor first, answers with its error if there is one, and puts what it gave into the
-//! extensions that `authorize` and `run` see. What a middleware left for handlers comes as
-//! [`web::ReqData`], state as `web::Data`, several as a tuple.
+//! extensions that `authorize` and `run` see, under its own type. What a middleware left for handlers comes as
+//! [`web::ReqData`], state as `web::Data`, several as a tuple. The session routes ask the same `authorize`: with
+//! an extractor here, mount them by [`session_routes_with`].
 //!
 //! ```
 //! use actix_web::{HttpMessage, Resource, web};

@@ -28,7 +28,8 @@ pub fn session_routes(path: &str, routes: SessionRoutes) -> Resource {
     })
 }
 
-/// The same, with the value of an extractor in the extensions for `authorize`.
+/// The same, with the value of an extractor in the extensions for `authorize`: that of
+/// [`post_with`](crate::post_with), or all of these routes are refused.
 pub fn session_routes_with<E>(path: &str, routes: SessionRoutes) -> Resource
 where
     E: FromRequest + Clone + Send + Sync + 'static,

@@ -15,7 +15,8 @@
 //!
 //! What a layer puts into the request's extensions (the signed-in user, say) is at hand in `authorize` and in
 //! `run`. An extractor needs no layer: [`post_with`] runs it first, answers with its rejection if there is one,
-//! and puts what it gave beside the layers' values.
+//! and puts what it gave beside the layers' values, under its own type. The session routes ask the same
+//! `authorize`: with an extractor here, mount them by [`session_routes_with`].
 //!
 //! ```
 //! use axum::{Router, extract::{FromRef, FromRequestParts}, http::{StatusCode, request::Parts}};

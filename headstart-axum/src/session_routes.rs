@@ -30,7 +30,8 @@ where
     Router::new().route(PATH, any(move |request: Request| answer(routes, request)))
 }
 
-/// The same, with the value of an extractor in the request's extensions for `authorize`.
+/// The same, with the value of an extractor in the request's extensions for `authorize`: that of
+/// [`post_with`](crate::post_with), or all of these routes are refused.
 pub fn session_routes_with<E, S>(routes: SessionRoutes) -> Router<S>
 where
     E: FromRequestParts<S> + Clone + Send + Sync + 'static,

@@ -24,6 +24,18 @@ impl HeadStartService {
 
 /// Answers every request it gets by the last two segments of its path; see [`SessionRoutes`]. Cheap to clone;
 /// always ready; never fails: errors are responses.
+///
+/// ```
+/// use headstart_core::HeadStart;
+/// use headstart_tower::{HeadStartLayer, PathService, SessionRoutesService};
+/// use tower_layer::Layer;
+///
+/// // The handler, its session routes, and 404 for all else.
+/// fn app(head_start: HeadStart) -> PathService<SessionRoutesService> {
+///     let routes = SessionRoutesService::new(head_start.session_routes());
+///     HeadStartLayer::new("/api/chat", head_start).layer(routes)
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct SessionRoutesService(SessionRoutes);
 
