@@ -56,7 +56,22 @@ impl Agent {
         self
     }
 
-    /// A tool, and what it does.
+    /// A tool, and what it does: JSON of its input in, JSON of its result out. Give the same [`Tool`] to the
+    /// handler's step 1.
+    ///
+    /// ```
+    /// use headstart_core::{step::Tool, wire::Json};
+    /// use headstart_dev::Agent;
+    /// use headstart_providers::{Script, Scripted};
+    /// use serde_json::json;
+    ///
+    /// let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    /// let weather = Tool::new("getWeather", "The weather of a city", schema);
+    /// let model = Scripted::new(|_| Script::new().text("It is windy."));
+    /// let agent = Agent::new("my-agent", model)
+    ///     .tool(weather, |_city| async { Ok(Json::from_value(&json!({"sky": "windy"}))) });
+    /// # let _ = agent;
+    /// ```
     #[must_use]
     pub fn tool<F, Fut>(mut self, tool: Tool, execute: F) -> Self
     where

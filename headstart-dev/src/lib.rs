@@ -15,6 +15,9 @@
 //! # Ok(()) }
 //! ```
 //!
+//! In a test of your own the handler's sessions are `TriggerClient::builder().base_url(platform.url())
+//! .secret_key(platform.secret_key()).build()?`; the platform stops when it is dropped.
+//!
 //! An agent may also live in another process, written with the platform's own SDK: see [`RemoteAgent`].
 
 mod agent;

@@ -121,7 +121,8 @@ impl Script {
         self
     }
 
-    /// Then a call of a tool; a script with calls ends as one that wants them run.
+    /// Then a call of a tool, with its input as JSON text and an id that is unique in the conversation. A script
+    /// with calls ends as one that wants them run.
     #[must_use]
     pub fn tool_call(
         mut self,

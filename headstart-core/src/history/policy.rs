@@ -29,17 +29,19 @@ pub enum HistoryPolicy {
 
 impl HistoryPolicy {
     /// A function that is given the newest user message and returns the chat's history as the server keeps
-    /// it. The message is added unless the history has it.
+    /// it: the `UIMessage[]` of the AI SDK, read by serde. The message is added unless the history has it.
     ///
     /// ```
     /// use headstart_core::{HistoryPolicy, HistoryRefused, HistoryRequest, wire::UiMessage};
     ///
-    /// async fn stored(chat: &str) -> Result<Vec<UiMessage>, std::io::Error> {
-    /// # let _ = chat; Ok(vec![])
+    /// async fn stored(chat: &str) -> std::io::Result<String> {
+    /// # let _ = chat; Ok("[]".into())
     /// }
     ///
     /// let policy = HistoryPolicy::loader(|request: HistoryRequest| async move {
-    ///     stored(request.context.chat_id().as_str()).await.map_err(|_| HistoryRefused::Unavailable)
+    ///     let chat = request.context.chat_id().as_str();
+    ///     let json = stored(chat).await.map_err(|_| HistoryRefused::Unavailable)?;
+    ///     serde_json::from_str::<Vec<UiMessage>>(&json).map_err(|_| HistoryRefused::Unavailable)
     /// });
     /// # let _ = policy;
     /// ```
