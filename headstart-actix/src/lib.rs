@@ -27,12 +27,24 @@
 //! an extractor here, mount them by [`session_routes_with`].
 //!
 //! ```
-//! use actix_web::{HttpMessage, Resource, web};
+//! use std::future::{Ready, ready};
+//! use actix_web::{FromRequest, HttpRequest, Resource, dev::Payload, error::ErrorUnauthorized, web};
 //! use headstart_core::{AuthorizeRequest, Denied, Grant, HeadStart};
 //!
 //! #[derive(Clone)]
 //! struct User {
 //!     name: String,
+//! }
+//!
+//! impl FromRequest for User {
+//!     type Error = actix_web::Error;
+//!     type Future = Ready<Result<Self, Self::Error>>;
+//!
+//!     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+//!         let name = request.headers().get("x-user").and_then(|name| name.to_str().ok());
+//!         let user = name.map(|name| User { name: name.to_owned() });
+//!         ready(user.ok_or_else(|| ErrorUnauthorized("sign in first")))
+//!     }
 //! }
 //!
 //! // For `HeadStart::builder(…).authorize(own_chats)`.
@@ -41,15 +53,6 @@
 //!     Ok(Grant::new().owner_prefix(format!("{}:", user.name)))
 //! }
 //!
-//! # impl actix_web::FromRequest for User {
-//! #     type Error = actix_web::Error;
-//! #     type Future = std::future::Ready<Result<Self, Self::Error>>;
-//! #     fn from_request(request: &actix_web::HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-//! #         let user = request.extensions().get::<User>().cloned();
-//! #         std::future::ready(user.ok_or_else(|| actix_web::error::ErrorUnauthorized("sign in first")))
-//! #     }
-//! # }
-//! #
 //! fn chat(head_start: HeadStart) -> Resource {
 //!     web::resource("/api/chat").route(headstart_actix::post_with::<User>(head_start))
 //! }
