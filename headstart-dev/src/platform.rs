@@ -426,10 +426,16 @@ impl State {
                 Box::pin(run.run())
             }
             // Nobody serves it: it is as a run that waits for a deployment.
-            None => Box::pin(async move {
-                let _received = received;
-                std::future::pending::<()>().await;
-            }),
+            None => {
+                if !is_parked {
+                    let known: Vec<_> = self.agents.keys().collect();
+                    tracing::warn!(agent = %session.task, ?known, "no agent has this id: its run waits for ever");
+                }
+                Box::pin(async move {
+                    let _received = received;
+                    std::future::pending::<()>().await;
+                })
+            }
         };
         let cancelled = run.cancellation.clone();
         tokio::spawn(async move {

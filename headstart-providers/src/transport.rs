@@ -220,7 +220,14 @@ async fn error_body(mut response: reqwest::Response) -> Vec<u8> {
 }
 
 fn transport_error(error: &reqwest::Error) -> StepError {
-    StepError::new(StepErrorKind::Transport, error.to_string())
+    // Keys are in headers, so the URL is no secret; what really happened is in the causes.
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        message = format!("{message}: {error}");
+        cause = error.source();
+    }
+    StepError::new(StepErrorKind::Transport, message)
 }
 
 /// The wait that the provider asks for, in one of the three forms in use.

@@ -326,3 +326,17 @@ fn no_key_shows_in_debug() {
     );
     assert!(!shown.contains("sk-secret"), "{shown}");
 }
+
+/// What a developer with a wrong address reads in the log: the cause, not "builder error".
+#[tokio::test]
+async fn a_broken_connection_says_why() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = format!("http://{}/v1", listener.local_addr().unwrap());
+    drop(listener);
+    for (url, cause) in [(closed.as_str(), "refused"), ("localhost/v1", "relative URL")] {
+        let model = Anthropic::new("k").unwrap().base_url(url).model("claude-x");
+        let error = model.stream(request()).next().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), StepErrorKind::Transport);
+        assert!(error.to_string().contains(cause), "{error}");
+    }
+}
