@@ -241,7 +241,7 @@ async fn inspect(sessions: Arc<dyn Sessions>, chat: ChatId, run_id: Option<Strin
         Ok((input, output)) => Input::Inspected { input, output, run },
         Err(error) => {
             warn!(%chat, %error, "the existing session cannot be read");
-            Input::CreateFailed(error)
+            Input::InspectFailed(error)
         }
     }
 }

@@ -28,6 +28,7 @@ pub(super) struct Attempt {
     body: Bytes,
     part_id: String,
     since: Duration,
+    until: Duration,
     count: u32,
 }
 
@@ -44,27 +45,29 @@ pub(super) enum Verdict {
 }
 
 impl Giving {
-    /// Sends this input. There is one in each turn; a second replaces what is not accepted yet.
+    /// Sends this input, and tries again for `patience`. There is one in each turn; a second replaces what is not
+    /// accepted yet.
     pub(super) fn send(
         &mut self,
         purpose: Purpose,
         chunk: &InChunk,
         part_id: String,
         now: Duration,
+        patience: Duration,
     ) -> Output {
-        let attempt = Attempt { purpose, body: body(chunk), part_id, since: now, count: 1 };
+        let until = now + patience;
+        let attempt = Attempt { purpose, body: body(chunk), part_id, since: now, until, count: 1 };
         let output = attempt.output();
         *self = Self::Sending(attempt);
         output
     }
 
-    /// Takes in the platform's answer. Tries go on for `patience` since the first.
+    /// Takes in the platform's answer.
     pub(super) fn answered(
         &mut self,
         purpose: Purpose,
         result: Result<Appended, SessionsError>,
         now: Duration,
-        patience: Duration,
     ) -> Verdict {
         let Self::Sending(attempt) = self else { return Verdict::Pending };
         if attempt.purpose != purpose {
@@ -80,7 +83,7 @@ impl Giving {
         let next = now + RETRY_WAIT * 2_u32.pow(attempt.count.min(5) - 1);
         // A row that was just created may not be visible everywhere yet.
         let may_succeed = error.is_retryable() || error.kind() == SessionsErrorKind::NotFound;
-        if may_succeed && next < attempt.since + patience {
+        if may_succeed && next < attempt.until {
             let mut attempt = attempt.clone();
             attempt.count += 1;
             *self = Self::Waiting(attempt, next);
@@ -102,10 +105,20 @@ impl Giving {
         Some(output)
     }
 
-    /// When the next try is due.
+    /// Is it lost because a try was not answered at all?
+    pub(super) fn give_up(&mut self, now: Duration) -> bool {
+        let is_late = matches!(self, Self::Sending(attempt) if now >= attempt.until);
+        if is_late {
+            *self = Self::Lost;
+        }
+        is_late
+    }
+
+    /// When the next try is due, or the one under way is given up.
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self {
             Self::Waiting(_, at) => Some(*at),
+            Self::Sending(attempt) => Some(attempt.until),
             _ => None,
         }
     }

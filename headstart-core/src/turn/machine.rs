@@ -19,12 +19,13 @@ use bytes::Bytes;
 
 use super::{
     BrokenAnswer, Ending, Input, OnDisconnect, Output, Plan, Purpose, Refusal, TurnSpec, ViewLoss,
-    existing::{FirstMessage, Followed},
+    existing::FirstMessage,
+    followed::Followed,
     giving::{self, Giving, Verdict},
     handover::{self, Closing, Decision, Outcome},
     ledger::Ledger,
     mark::Mark,
-    splice::{Seen, Splice},
+    splice::{ANY_BOUNDARY, Seen, Splice},
     view::View,
 };
 use crate::{
@@ -61,6 +62,8 @@ pub(super) enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subscription {
     None,
+    /// The streams are being read for where the answer to our message begins, which is at this position.
+    Placing(Seq),
     Active,
     At(Duration),
 }
@@ -92,7 +95,7 @@ pub struct Machine {
     /// Step 1 was handed over as the whole answer, and the agent has added nothing yet.
     pub(super) is_final: bool,
     report_error: bool,
-    left: bool,
+    is_view_lost: bool,
     /// The browser left, and the step is given up then.
     pub(super) abort_by: Option<Duration>,
     /// This server is about to stop: the response ends as soon as the agent has the turn.
@@ -134,7 +137,7 @@ impl Machine {
             agent_by: None,
             is_final: false,
             report_error: false,
-            left: false,
+            is_view_lost: false,
             abort_by: None,
             is_yielding: false,
             is_done: false,
@@ -165,6 +168,7 @@ impl Machine {
             Input::Opened(opened) => self.opened(opened),
             Input::CreateFailed(error) => self.create_failed(Refusal::from(&error)),
             Input::Inspected { input, output, run } => self.inspected(&input, &output, run),
+            Input::InspectFailed(error) => self.inspect_failed(&error),
             Input::StepStarted(tools) => self.recorder.set_tools(tools),
             Input::Step(Ok(event)) => self.step_event(event),
             Input::Step(Err(error)) => self.end_step(Outcome::Failed(error.kind())),
@@ -199,7 +203,7 @@ impl Machine {
             for record in self.ledger.release() {
                 self.write(record);
             }
-            if self.left {
+            if self.is_view_lost {
                 self.watch_for_stop();
             }
             match self.spec.plan {
@@ -315,9 +319,6 @@ impl Machine {
     /// This server is about to stop: the agent goes on from where step 1 is now.
     fn give_way(&mut self) {
         self.is_yielding = true;
-        if self.is_queued() {
-            self.come_next(true);
-        }
         if self.is_running() {
             self.outputs.push_back(Output::CancelStep);
             self.spec.broken_answer = BrokenAnswer::Continue;
@@ -352,8 +353,8 @@ impl Machine {
     // ── the input on session.in ─────────────────────────────────────────────────────────────────────
 
     pub(super) fn give_message(&mut self) {
-        let part_id = self.spec.message_part_id.clone();
-        let output = self.giving.send(Purpose::Message, &self.spec.message, part_id, self.now);
+        let (part_id, patience) = (self.spec.message_part_id.clone(), self.spec.deadlines.handover_retry);
+        let output = self.giving.send(Purpose::Message, &self.spec.message, part_id, self.now, patience);
         self.outputs.push_back(output);
     }
 
@@ -364,8 +365,8 @@ impl Machine {
         is_final: bool,
     ) {
         let chunk = InChunk::Handover { partial_assistant_message: partial, message_id, is_final };
-        let part_id = giving::handover_id(&self.spec.nonce);
-        self.outputs.push_back(self.giving.send(Purpose::Handover, &chunk, part_id, self.now));
+        let (part_id, patience) = (giving::handover_id(&self.spec.nonce), self.spec.deadlines.handover_retry);
+        self.outputs.push_back(self.giving.send(Purpose::Handover, &chunk, part_id, self.now, patience));
     }
 
     fn appended(&mut self, purpose: Purpose, result: Result<Appended, SessionsError>) {
@@ -373,7 +374,7 @@ impl Machine {
             self.noop_by = None;
             return;
         }
-        match self.giving.answered(purpose, result, self.now, self.spec.deadlines.handover_retry) {
+        match self.giving.answered(purpose, result, self.now) {
             Verdict::Pending => {}
             Verdict::Accepted(purpose, seq) => self.accepted(purpose, seq),
             Verdict::TooLarge(Purpose::Handover) if self.is_final => {
@@ -391,17 +392,22 @@ impl Machine {
         let deadlines = &self.spec.deadlines;
         let wait = if self.is_final { deadlines.final_grace } else { deadlines.agent_first };
         self.agent_by = Some(self.now + wait);
+        // The answer to an ordinary message is told from earlier ones by its position, known only now.
+        if purpose == Purpose::Message {
+            self.message_accepted(seq);
+        }
         if let Some(splice) = &mut self.splice {
             splice.set_input(purpose, seq);
         }
-        // The answer to an ordinary message is told from earlier ones by its position, known only now.
-        if purpose == Purpose::Message {
-            self.subscribe();
-        }
         if self.is_queued() {
             self.newest_input = self.newest_input.max(seq);
-            self.come_next(true);
+            self.come_next(self.splice.as_ref().and_then(Splice::skipped));
         }
+    }
+
+    /// Somebody wants to know what comes on `session.out`.
+    pub(super) fn is_reading(&self) -> bool {
+        !self.view.is_closed() || self.is_queued() || self.is_taking_over()
     }
 
     // ── the splice ──────────────────────────────────────────────────────────────────────────────────
@@ -424,7 +430,11 @@ impl Machine {
             _ => self.spec.deadlines.agent_idle,
         };
         match seen {
-            Seen::Complete if self.is_queued() => self.come_next(false),
+            Seen::Complete if self.is_queued() => {
+                // What is on `session.in` behind that turn is not known any more.
+                self.newest_input = None;
+                self.come_next(None);
+            }
             Seen::Complete => self.complete(),
             Seen::Chunk(chunk) => {
                 // A hook that has begun to add something is waited for.
@@ -478,21 +488,21 @@ impl Machine {
 
     fn view_lost(&mut self, loss: ViewLoss) {
         self.view.lose(&mut self.outputs);
-        if loss != ViewLoss::Left || std::mem::replace(&mut self.left, true) {
+        if std::mem::replace(&mut self.is_view_lost, true) {
             return;
         }
-        match self.spec.on_disconnect {
+        match (self.spec.on_disconnect, loss) {
             // Nobody else will ever see it.
             _ if matches!(self.session, Session::None) => self.stop(),
-            OnDisconnect::Abort if self.is_running() => self.stop(),
-            OnDisconnect::Abort => {}
-            OnDisconnect::Grace(grace) => self.abort_by = Some(self.now + grace),
-            OnDisconnect::Continue => {}
+            (OnDisconnect::Abort, ViewLoss::Left) if self.is_running() => self.stop(),
+            (OnDisconnect::Grace(grace), ViewLoss::Left) => self.abort_by = Some(self.now + grace),
+            _ => {}
         }
         self.watch_for_stop();
     }
 
-    /// A stop comes with the end of the connection; without that nobody has pressed it.
+    /// A stop comes with the end of the connection, or behind it from a page that resumed; without that nobody
+    /// has pressed it.
     fn watch_for_stop(&mut self) {
         if matches!(self.session, Session::Ours) && matches!(self.step, Step::Running { .. } | Step::Over(_))
         {
@@ -509,6 +519,11 @@ impl Machine {
             && let Step::Over(_) = self.step
         {
             self.hand_over();
+        }
+        // A message that waits is at least where it will be heard some time.
+        let is_waiting = self.is_queued() && !self.is_taking_over() && matches!(self.giving, Giving::Nothing);
+        if self.is_yielding && is_waiting {
+            self.come_next(Some(ANY_BOUNDARY));
         }
         if let (Session::None, Step::Over(decision)) = (&self.session, &self.step) {
             // There is no agent to go on.
@@ -542,7 +557,7 @@ impl Machine {
     fn is_given(&self) -> bool {
         match (&self.giving, &self.session) {
             (Giving::Nothing, Session::None) => matches!(self.step, Step::HandedOver),
-            _ if self.is_queued() => false,
+            _ if self.is_queued() || self.is_taking_over() => false,
             (Giving::Nothing, Session::Failed | Session::Followed(_)) => true,
             (giving, _) => giving.is_settled(),
         }

@@ -6,6 +6,7 @@
 
 pub(crate) mod driver;
 mod existing;
+mod followed;
 mod giving;
 pub mod handover;
 mod ledger;

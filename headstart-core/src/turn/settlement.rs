@@ -29,7 +29,7 @@ impl Machine {
         match (&self.session, &self.giving) {
             (Session::Failed, _) | (_, Giving::Lost) => Some(Settlement::Lost),
             (Session::None, _) => matches!(self.step, Step::HandedOver).then_some(Settlement::Lost),
-            _ if self.is_queued() => None,
+            _ if self.is_queued() || self.is_taking_over() => None,
             (Session::Followed(_), Giving::Nothing) => Some(Settlement::AnsweredElsewhere),
             (Session::Theirs, Giving::Accepted) => Some(Settlement::SentAsMessage),
             (Session::Ours, Giving::Accepted) if self.spec.plan == Plan::Message => {

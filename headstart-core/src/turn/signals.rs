@@ -91,6 +91,8 @@ pub enum Input {
         /// What the run that was asked for does.
         run: RunState,
     },
+    /// They could not be read.
+    InspectFailed(SessionsError),
     /// `run` gave a step; these are the tools of its model.
     StepStarted(ToolSet),
     /// The model said something, or failed.

@@ -13,6 +13,8 @@ use crate::{
 const REMEMBERED_IDS: usize = 512;
 /// Refusals of a subscription in a row after which it is given up.
 const MAX_REFUSALS: u32 = 3;
+/// For [`Splice::skipping_behind`]: the boundary of whatever turn comes first.
+pub(super) const ANY_BOUNDARY: Seq = 0;
 
 /// What a record means for the browser.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,8 +39,8 @@ pub(super) struct Splice {
     done: Option<Seq>,
     /// Own records begin with this: the browser has their chunks already.
     own_prefix: Option<String>,
-    /// An earlier turn is still being written: its rest is not ours to show.
-    skips_to_boundary: bool,
+    /// Earlier turns are still being written, up to that of the message here: they are not ours to show.
+    skips_behind: Option<Seq>,
     recent_ids: VecDeque<String>,
     /// An `error` of the agent, held until the turn is over: the browser stops reading at it.
     held_error: Option<Json>,
@@ -55,7 +57,7 @@ impl Splice {
             is_handover: false,
             done: None,
             own_prefix,
-            skips_to_boundary: false,
+            skips_behind: None,
             recent_ids: VecDeque::new(),
             held_error: None,
             refusals: 0,
@@ -63,9 +65,9 @@ impl Splice {
         }
     }
 
-    /// Drops what comes before the next boundary.
-    pub(super) fn skipping_to_boundary(mut self, skips: bool) -> Self {
-        self.skips_to_boundary = skips;
+    /// Drops what comes before the boundary of the turn that this message began.
+    pub(super) fn skipping_behind(mut self, input: Option<Seq>) -> Self {
+        self.skips_behind = input;
         self
     }
 
@@ -77,6 +79,15 @@ impl Splice {
     pub(super) fn set_input(&mut self, purpose: Purpose, input: Option<Seq>) {
         self.is_handover = purpose == Purpose::Handover;
         self.input = input.or(self.input);
+    }
+
+    pub(super) fn skipped(&self) -> Option<Seq> {
+        self.skips_behind
+    }
+
+    /// See [`set_input`](Self::set_input); until then, the first position that it can have.
+    pub(super) fn input(&self) -> Option<Seq> {
+        self.input
     }
 
     pub(super) fn cursor(&self) -> Option<Seq> {
@@ -104,7 +115,8 @@ impl Splice {
             RecordBody::Control(control) => {
                 // The boundary of an earlier turn.
                 if control.completes_turn() {
-                    self.skips_to_boundary = false;
+                    let done = |input: &Seq| control.in_event_id.is_none_or(|done| done >= *input);
+                    self.skips_behind = self.skips_behind.filter(|input| !done(input));
                     self.held_error = None;
                 }
                 Seen::Nothing
@@ -123,7 +135,7 @@ impl Splice {
 
     fn data(&mut self, id: String, data: Json) -> Seen {
         let is_own = self.own_prefix.as_deref().is_some_and(|prefix| id.starts_with(prefix));
-        if is_own || self.skips_to_boundary || (!id.is_empty() && self.recent_ids.contains(&id)) {
+        if is_own || self.skips_behind.is_some() || (!id.is_empty() && self.recent_ids.contains(&id)) {
             return Seen::Nothing;
         }
         if self.recent_ids.len() == REMEMBERED_IDS {

@@ -74,6 +74,9 @@ impl Machine {
         }
         let again = self.giving.due(now);
         self.outputs.extend(again);
+        if self.giving.give_up(now) {
+            self.cut_off();
+        }
         if is_late(self.acceptance_by()) {
             self.cut_off();
         }
@@ -87,13 +90,10 @@ impl Machine {
 
     fn agent_is_late(&mut self) {
         self.agent_by = None;
-        if self.is_final {
-            self.complete();
-        } else if self.is_led() {
-            self.agent_by = Some(self.now + self.spec.deadlines.agent_first);
-            self.look_after_leader();
-        } else {
-            self.view.close(Ending::Reset, &mut self.outputs);
+        match self.session {
+            _ if self.is_final => self.complete(),
+            Session::Followed(followed) => self.leader_is_late(followed),
+            _ => self.view.close(Ending::Reset, &mut self.outputs),
         }
     }
 }

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+mod follower;
+mod losses;
+mod queue;
 mod regressions;
 mod takeover;
 mod world;
