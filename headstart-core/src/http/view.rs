@@ -12,6 +12,8 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use crate::turn::ViewLoss;
+
 #[derive(Debug)]
 pub(crate) enum ViewItem {
     Frame(Bytes),
@@ -40,12 +42,17 @@ pub(crate) fn channel(frames: usize, bytes: usize) -> (ViewSender, ViewReceiver)
 }
 
 impl ViewSender {
-    /// Queues a frame; `false` when there is no room, or nobody to read it.
-    pub(crate) fn show(&self, frame: Bytes) -> bool {
+    /// Queues a frame, if there is somebody to read it, and room.
+    pub(crate) fn show(&self, frame: Bytes) -> Result<(), ViewLoss> {
+        if self.items.is_closed() {
+            return Err(ViewLoss::Left);
+        }
         let length = frame.len();
         let before = self.waiting.fetch_add(length, Ordering::Relaxed);
         let fits = before == 0 || before + length <= self.most;
-        fits && self.items.capacity() > 1 && self.items.try_send(ViewItem::Frame(frame)).is_ok()
+        let is_shown =
+            fits && self.items.capacity() > 1 && self.items.try_send(ViewItem::Frame(frame)).is_ok();
+        if is_shown { Ok(()) } else { Err(ViewLoss::Slow) }
     }
 
     pub(crate) fn end(&self) {
@@ -97,7 +104,7 @@ mod tests {
     #[tokio::test]
     async fn who_has_waited_for_room_finds_it_in_a_small_queue_too() {
         let (sender, mut view) = channel(8, 1000);
-        while sender.show(Bytes::from_static(b"12345678")) {}
+        while sender.show(Bytes::from_static(b"12345678")).is_ok() {}
         assert!(!sender.has_room(64));
         for _ in 0..4 {
             assert!(view.items.recv().await.is_some());
@@ -110,15 +117,23 @@ mod tests {
     fn frames_and_bytes_are_bounded_and_the_end_always_fits() {
         let frame = || Bytes::from_static(b"12345678");
         let (sender, _view) = channel(2, 1000);
-        assert!(sender.show(frame()) && sender.show(frame()));
-        assert!(!sender.show(frame()), "a third frame");
+        assert!(sender.show(frame()).is_ok() && sender.show(frame()).is_ok());
+        assert_eq!(sender.show(frame()), Err(ViewLoss::Slow), "a third frame");
         sender.end();
 
         let (sender, _view) = channel(100, 16);
-        assert!(sender.show(frame()) && sender.show(frame()));
-        assert!(!sender.show(frame()), "a 17th byte");
+        assert!(sender.show(frame()).is_ok() && sender.show(frame()).is_ok());
+        assert_eq!(sender.show(frame()), Err(ViewLoss::Slow), "a 17th byte");
 
         let (sender, _view) = channel(100, 4);
-        assert!(sender.show(frame()), "one frame fits always");
+        assert!(sender.show(frame()).is_ok(), "one frame fits always");
+    }
+
+    /// What is done about it differs: see [`OnDisconnect`](crate::turn::OnDisconnect).
+    #[test]
+    fn who_has_left_is_not_taken_for_slow() {
+        let (sender, view) = channel(2, 1000);
+        drop(view);
+        assert_eq!(sender.show(Bytes::from_static(b"12345678")), Err(ViewLoss::Left));
     }
 }

@@ -183,10 +183,9 @@ impl Driver {
     }
 
     fn show(&mut self, frame: bytes::Bytes) {
-        if self.view.as_ref().is_some_and(|view| !view.show(frame)) {
-            // Full, or gone; the machine need not know which to let go of it.
+        if let Some(Err(loss)) = self.view.as_ref().map(|view| view.show(frame)) {
             self.view = None;
-            self.machine.handle(Duration::ZERO, Input::ViewLost(ViewLoss::Slow));
+            self.machine.handle(Duration::ZERO, Input::ViewLost(loss));
         }
     }
 }
