@@ -5,7 +5,7 @@ use super::{
     Machine, Output, Purpose, Refusal,
     followed::Followed,
     machine::{Session, Subscription},
-    mark::{Mark, input_kind},
+    mark::{Mark, input_kind, is_takeover},
     splice::{ANY_BOUNDARY, Splice},
 };
 use crate::{
@@ -87,30 +87,35 @@ impl Machine {
         self.give_message();
     }
 
-    /// Our message is at this position of `session.in`. When that is not the next one, others wrote in between,
-    /// or it was there already: the streams say where its answer begins.
+    /// Our message is at this position of `session.in`. When that is not the next one, others wrote in between, or
+    /// it was there already: the streams say where its answer begins.
     pub(super) fn message_accepted(&mut self, at: Option<Seq>) {
         let expected = self.splice.as_ref().and_then(Splice::input).unwrap_or_default();
-        match (&self.session, at) {
-            (Session::Theirs, Some(at)) if at != expected && self.is_reading() => {
-                self.subscription = Subscription::Placing(at);
-                self.outputs.push_back(Output::Inspect { run_id: None });
-            }
-            _ => self.subscribe(),
+        if matches!(self.session, Session::Theirs) && at != Some(expected) && self.is_reading() {
+            self.subscription = Subscription::Placing(at);
+            self.outputs.push_back(Output::Inspect { run_id: None });
+        } else {
+            self.subscribe();
         }
     }
 
     /// The answer to the message at `at` is behind the last boundary that is not of it, and behind that of the
     /// message before it.
-    fn place(&mut self, at: Seq, input: &[Record], output: &[Record]) {
-        let is_earlier = |record: &&Record| {
-            boundary(record).is_some_and(|control| control.in_event_id.is_none_or(|done| done < at))
+    fn place(&mut self, at: Option<Seq>, input: &[Record], output: &[Record]) {
+        let is_ours = |record: &&Record| matches!(&record.body, RecordBody::Data { id, .. } if *id == self.spec.message_part_id);
+        let Some(at) = at.or_else(|| input.iter().find(is_ours).map(|record| record.seq)) else {
+            return self.subscribe();
+        };
+        let is_earlier = |record: &&Record| match boundary(record) {
+            Some(control) => control.in_event_id.is_none_or(|done| done < at),
+            None => is_takeover(record),
         };
         let start = output.iter().rev().find(is_earlier);
         let done = start.and_then(boundary).and_then(|control| control.in_event_id);
         let before = newest_message(input.iter().filter(|record| record.seq < at));
         let open = before.filter(|before| done.is_none_or(|done| done < *before));
-        let first = (start.is_none() && has(input, "handover")).then_some(ANY_BOUNDARY);
+        let is_first_open = start.and_then(boundary).is_none() && has(input, "handover") && !self.is_run_gone;
+        let first = is_first_open.then_some(ANY_BOUNDARY);
         let mut splice = Splice::new(start.map(|record| record.seq), None).skipping_behind(open.or(first));
         splice.set_input(Purpose::Message, Some(at));
         self.splice = Some(splice);

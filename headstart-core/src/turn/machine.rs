@@ -62,8 +62,8 @@ pub(super) enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subscription {
     None,
-    /// The streams are being read for where the answer to our message begins, which is at this position.
-    Placing(Seq),
+    /// The streams are being read for where the answer to our message begins, whose position this is, if known.
+    Placing(Option<Seq>),
     Active,
     At(Duration),
 }
@@ -396,11 +396,15 @@ impl Machine {
         if purpose == Purpose::Message {
             self.message_accepted(seq);
         }
-        if let Some(splice) = &mut self.splice {
-            splice.set_input(purpose, seq);
+        match (&mut self.splice, &self.session) {
+            // The first turn ends with the first boundary, whoever handed it over in the end.
+            (_, Session::Followed(_)) | (None, _) => {}
+            (Some(splice), _) => splice.set_input(purpose, seq),
         }
         if self.is_queued() {
-            self.newest_input = self.newest_input.max(seq);
+            // When others wrote before it, the answer to our message has to be looked for.
+            let is_next = seq == Some(self.newest_input.map_or(0, |newest| newest + 1));
+            self.newest_input = seq.filter(|_| is_next);
             self.come_next(self.splice.as_ref().and_then(Splice::skipped));
         }
     }

@@ -37,8 +37,8 @@ fn plan() -> impl Strategy<Value = Plan> {
         1 => Just(Ending::Eof),
         1 => Just(Ending::Hang),
     ];
-    let faults = (any::<bool>(), 0..3_u8, any::<bool>(), any::<bool>());
-    let people = (any::<bool>(), any::<bool>(), any::<bool>());
+    let faults = (any::<bool>(), 0..3_u8, any::<bool>(), any::<bool>(), 0..3_u8);
+    let people = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let attempt = prop_oneof![
         8 => Just(turn::Plan::HeadStart),
         1 => Just(turn::Plan::Agent),
@@ -75,6 +75,8 @@ fn plan() -> impl Strategy<Value = Plan> {
             tee_fails: faults.0 && faults.2,
             append_failures: if faults.2 { faults.1 } else { 0 },
             subscription_breaks: faults.3,
+            look_failures: if faults.2 { faults.4 } else { 0 },
+            rival: people.3,
             leaves: people.0 && people.1,
             stops: people.0 && people.2,
             choices,

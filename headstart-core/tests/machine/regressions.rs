@@ -1,6 +1,6 @@
 //! What the random world has found, as it was shrunk.
 
-use super::world::{Create, Leader, Plan, World};
+use super::world::{Create, Ending, Leader, Plan, World};
 
 fn replay(plan: Plan) {
     let mut world = World::new(plan);
@@ -49,6 +49,38 @@ fn a_takeover_that_is_found_on_the_stream() {
         append_failures: 2,
         subscription_breaks: true,
         choices: vec![3, 36, 39, 15, 96, 20, 200, 34],
+        ..Plan::undisturbed()
+    });
+}
+
+/// The leader handed over behind our look and before our record: the boundary had not seen our handover.
+#[test]
+fn a_leader_that_hands_over_while_it_is_taken_over() {
+    replay(Plan {
+        create: Create::Existing { same_message: true, leader: Leader::Writes(2) },
+        deltas: 0,
+        calls: 1,
+        ending: Ending::Error,
+        agent_chunks: 1,
+        subscription_breaks: true,
+        rival: true,
+        choices: vec![
+            105, 13, 134, 214, 86, 39, 189, 113, 114, 14, 32, 6, 148, 97, 152, 116, 105, 72, 213, 125, 131,
+            113, 45, 207, 33, 127, 145, 0, 0,
+        ],
+        ..Plan::undisturbed()
+    });
+}
+
+/// The platform did not tell where our message was, and the answer to another in front of it was shown.
+#[test]
+fn a_message_behind_that_of_another_whose_position_is_not_told() {
+    replay(Plan {
+        create: behind(Leader::Writes(0)),
+        agent_chunks: 1,
+        append_failures: 2,
+        rival: true,
+        choices: vec![80, 106],
         ..Plan::undisturbed()
     });
 }

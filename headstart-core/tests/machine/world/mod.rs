@@ -56,12 +56,17 @@ pub(crate) struct World {
     appends: VecDeque<(Purpose, Value, String)>,
     input: Vec<Value>,
     run: Run,
+    /// Where the message of another is.
+    rival: Option<Seq>,
+    look_failures_left: u8,
+    has_looked: bool,
     /// Messages that wait for a handover, by position.
     held: Vec<Seq>,
     takeovers: VecDeque<(Value, usize)>,
     leader_writes: Option<usize>,
     is_taken_over: bool,
-    part_ids: Vec<String>,
+    /// Position and part id.
+    own_inputs: Vec<(Seq, String)>,
     failures_left: u8,
     watching_for_stop: bool,
     stopped: bool,
@@ -114,11 +119,14 @@ impl World {
             appends: VecDeque::new(),
             input: vec![],
             run: Run::AwaitsHandover,
+            rival: None,
+            look_failures_left: plan.look_failures,
+            has_looked: false,
             held: vec![],
             takeovers: VecDeque::new(),
             leader_writes: None,
             is_taken_over: false,
-            part_ids: vec![],
+            own_inputs: vec![],
             failures_left: plan.append_failures,
             watching_for_stop: false,
             stopped: false,
@@ -229,6 +237,7 @@ impl World {
             may(self.plan.yields && !self.yielded, Self::server_stops);
             let can_be_replaced = self.plan.replaced && !self.replaced && !self.has_handed_over;
             may(can_be_replaced && self.is_ours && self.plan.has_step(), Self::another_takes_over);
+            may(self.rival_may_write(), Self::rival_writes);
             may(true, Self::time_passes);
             // Whoever follows may lose patience.
             let follows = matches!(self.plan.create, Create::Existing { .. }) && !self.create_pending;
@@ -287,9 +296,17 @@ impl World {
 
     fn answer_inspect(&mut self) {
         let run = self.inspecting.take().unwrap_or_default();
+        // Those that do not look after a leader decide what is shown at all.
+        if self.look_failures_left > 0 && run != RunState::Unknown {
+            self.look_failures_left -= 1;
+            return self
+                .tell(Input::InspectFailed(SessionsError::new(SessionsErrorKind::Unavailable, "down")));
+        }
+        self.has_looked = true;
         let record = |(body, seq): (&Value, Seq)| {
-            let body = RecordBody::Data { id: format!("i-{seq}"), data: Json::string(&body.to_string()) };
-            Record { seq, body }
+            let own = self.own_inputs.iter().find(|(own, _)| *own == seq).map(|(_, part_id)| part_id.clone());
+            let id = own.unwrap_or_else(|| format!("i-{seq}"));
+            Record { seq, body: RecordBody::Data { id, data: Json::string(&body.to_string()) } }
         };
         let input = self.input.iter().zip(0..).map(record).collect();
         let output = (0..self.out.len()).map(|seq| self.read(seq)).collect();
@@ -331,9 +348,9 @@ impl World {
         let fails = purpose != Purpose::Noop && self.failures_left > 0;
         // Every other failure has done it nevertheless: only the answer is lost.
         let lands = !fails || self.failures_left.is_multiple_of(2);
-        let is_new = !self.part_ids.contains(&part_id);
+        let is_new = !self.own_inputs.iter().any(|(_, own)| *own == part_id);
         if lands && is_new {
-            self.part_ids.push(part_id);
+            self.own_inputs.push((self.input.len() as Seq, part_id));
             self.input.push(body.clone());
             if purpose != Purpose::Noop {
                 let is_early = purpose == Purpose::Message && self.run == Run::AwaitsHandover;

@@ -13,10 +13,11 @@ impl World {
     /// What there is of another process when the turn begins.
     pub(super) fn lead(&mut self, leader: Leader) {
         self.out.push((data(json!({"type": "start", "messageId": "theirs"}), "theirs-0"), false));
+        self.input.push(json!({"kind": "noop"}));
         let handover = json!({"kind": "handover"});
         match leader {
             Leader::Finished => {
-                self.out.push((control(Some(0)), false));
+                self.out.push((control(Some(1)), false));
                 self.input.push(handover);
                 self.run = Run::Serves;
             }
@@ -74,13 +75,33 @@ impl World {
                 self.agent_answers(seq, if is_theirs { "theirs" } else { "agent" });
                 while !self.held.is_empty() {
                     let seq = self.held.remove(0);
-                    self.agent_answers(seq, "agent");
+                    self.agent_answers(seq, self.whose(seq));
                 }
             }
             (Some("message"), Run::AwaitsHandover) if !begins => self.held.push(seq),
-            (Some("message"), _) => self.agent_answers(seq, "agent"),
+            (Some("message"), _) => self.agent_answers(seq, self.whose(seq)),
             _ => {}
         }
+    }
+
+    fn whose(&self, message: Seq) -> &'static str {
+        if self.rival == Some(message) { "rival" } else { "agent" }
+    }
+
+    /// Not where the run knows nothing of the first turn, nor ahead of a message that a session begins with. One that
+    /// is posted again when the chat has gone on is answered again.
+    pub(super) fn rival_may_write(&self) -> bool {
+        let is_in_time = match self.plan.create {
+            Create::Existing { same_message, .. } => self.has_looked || !same_message,
+            _ => self.plan.attempt != turn::Plan::Message || !self.given.is_empty(),
+        };
+        self.plan.rival && self.rival.is_none() && is_in_time && self.run != Run::TakesMessages
+    }
+
+    pub(super) fn rival_writes(&mut self) {
+        self.rival = Some(self.input.len() as Seq);
+        self.input.push(json!({"kind": "message", "payload": {"message": "of a rival"}}));
+        self.agent_hears();
     }
 
     fn agent_answers(&mut self, seq: Seq, who: &str) {
@@ -88,9 +109,9 @@ impl World {
             let chunk = json!({"type": "text-delta", "id": "a", "delta": format!("{who} {n}")});
             self.agent.push_back(data(chunk, &format!("a-{n}-{seq}")));
         }
-        // Held below the oldest message that still waits.
-        let waits = self.held.iter().copied().find(|held| *held > seq);
-        self.agent.push_back(control(waits.map_or(Some(seq), |held| held.checked_sub(1))));
+        // What it has seen, held below the oldest message that still waits.
+        let seen = self.input.len() as Seq - 1;
+        self.agent.push_back(control(self.held.first().map_or(Some(seen), |held| held.checked_sub(1))));
         self.answers += usize::from(who == "agent");
     }
 

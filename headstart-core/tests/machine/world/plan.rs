@@ -57,6 +57,10 @@ pub(crate) struct Plan {
     pub(crate) tee_fails: bool,
     pub(crate) append_failures: u8,
     pub(crate) subscription_breaks: bool,
+    /// Of the looks after a silent leader so many fail.
+    pub(crate) look_failures: u8,
+    /// Another message goes to the agent in the middle.
+    pub(crate) rival: bool,
     pub(crate) leaves: bool,
     pub(crate) stops: bool,
     pub(crate) choices: Vec<u8>,
@@ -78,6 +82,8 @@ impl Plan {
             tee_fails: false,
             append_failures: 0,
             subscription_breaks: false,
+            look_failures: 0,
+            rival: false,
             leaves: false,
             stops: false,
             choices: vec![],
