@@ -5,16 +5,16 @@ use bytes::Bytes;
 
 use super::{
     Ending, Machine, Output,
-    existing::{boundary, has, newest_message, open_turn, tail},
     giving::Giving,
     handover,
     machine::Session,
     mark,
     splice::{ANY_BOUNDARY, Splice},
+    streams::Streams,
 };
 use crate::{
     sessions::{RunState, SessionsError, SessionsErrorKind},
-    wire::{Record, RecordBody, Seq, UiChunk},
+    wire::{Seq, UiChunk},
 };
 
 /// Looks in a row that may fail.
@@ -124,39 +124,39 @@ impl Machine {
         self.agent_by = Some(self.now + self.spec.deadlines.follow_idle);
     }
 
-    pub(super) fn looked(&mut self, followed: Followed, input: &[Record], output: &[Record], run: RunState) {
+    pub(super) fn looked(&mut self, followed: Followed, streams: Streams<'_>, run: RunState) {
         if !followed.is_looked_after() {
             return;
         }
-        self.newest_input = tail(input);
+        self.newest_input = streams.newest_input();
         self.is_run_gone = run == RunState::TakesMessages;
         let is_given = match run {
             // What was handed over to a run that is gone is as good as not given.
-            RunState::TakesMessages => has(input, "message"),
+            RunState::TakesMessages => streams.has_input("message"),
             // A message waits there until somebody hands over.
-            RunState::TakesHandover => has(input, "handover"),
-            RunState::Unknown => has(input, "handover") || has(input, "message"),
+            RunState::TakesHandover => streams.has_input("handover"),
+            RunState::Unknown => streams.has_input("handover") || streams.has_input("message"),
         };
         let cursor = self.splice.as_ref().and_then(Splice::cursor);
-        if let Some(at) = self.own_takeover(output) {
+        let written = streams.output_of(&mark::takeover_id(&self.spec.nonce));
+        if let Some(at) = written {
             // Only the answer was lost.
-            self.begin_takeover(followed, at, input);
+            self.begin_takeover(at, streams);
             self.taken_over();
-        } else if is_given || output.iter().any(|record| boundary(record).is_some()) {
-            self.leader_is_done(followed, input, output);
-        } else if followed.leader == Leader::Contested || tail(output) > followed.tail.max(cursor) {
+        } else if is_given || streams.has_boundary() {
+            self.leader_is_done(followed, streams);
+        } else if followed.leader == Leader::Contested || streams.tail() > followed.tail.max(cursor) {
             // It is slow, or we are.
-            self.keep_following(Followed { tail: tail(output), failed_looks: 0, ..followed });
+            self.keep_following(Followed { tail: streams.tail(), failed_looks: 0, ..followed });
         } else {
-            self.take_over(followed, tail(output).map_or(0, |seq| seq + 1), input);
+            self.take_over(streams);
         }
     }
 
     /// The agent has the turn, or is done with it.
-    fn leader_is_done(&mut self, followed: Followed, input: &[Record], output: &[Record]) {
+    fn leader_is_done(&mut self, followed: Followed, streams: Streams<'_>) {
         if followed.is_before_ours {
-            self.splice = Some(Splice::new(tail(output), None));
-            return self.come_next(open_turn(input, output));
+            return self.come_behind(streams);
         }
         self.set_leader(Leader::Done);
         self.agent_by = Some(self.now + self.spec.deadlines.agent_first);
@@ -165,18 +165,19 @@ impl Machine {
     /// What the leader left on the stream is withdrawn, by a record that is written only if the stream ends where
     /// it was seen to end: a leader that is alive after all has either written by then, and keeps the turn, or
     /// finds that record in its way, and falls silent.
-    fn take_over(&mut self, followed: Followed, at: Seq, input: &[Record]) {
-        self.begin_takeover(followed, at, input);
+    fn take_over(&mut self, streams: Streams<'_>) {
+        let at = streams.tail().map_or(0, |seq| seq + 1);
+        self.begin_takeover(at, streams);
         self.agent_by = Some(self.now + self.spec.deadlines.create);
         let (chunk, id) = (UiChunk::ResetStep.to_json(), mark::takeover_id(&self.spec.nonce));
         let body = Bytes::from(format!(r#"{{"data":{chunk},"id":"{id}"}}"#));
         self.outputs.push_back(Output::TakeOver { body, at });
     }
 
-    fn begin_takeover(&mut self, followed: Followed, at: Seq, input: &[Record]) {
+    fn begin_takeover(&mut self, at: Seq, streams: Streams<'_>) {
         self.set_leader(Leader::Replaced);
-        if followed.is_before_ours {
-            let open = newest_message(input.iter()).or(Some(ANY_BOUNDARY));
+        if self.is_queued() {
+            let open = streams.message_before(Seq::MAX).or(Some(ANY_BOUNDARY));
             self.splice = Some(Splice::new(Some(at), None).skipping_behind(open));
         }
     }
@@ -205,12 +206,5 @@ impl Machine {
         if let Session::Followed(followed) = &mut self.session {
             followed.leader = leader;
         }
-    }
-
-    /// Where the record by which we take over is, if it is there.
-    fn own_takeover(&self, output: &[Record]) -> Option<Seq> {
-        let own = mark::takeover_id(&self.spec.nonce);
-        let is_own = |record: &&Record| matches!(&record.body, RecordBody::Data { id, .. } if *id == own);
-        output.iter().find(is_own).map(|record| record.seq)
     }
 }

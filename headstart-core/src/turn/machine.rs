@@ -26,6 +26,7 @@ use super::{
     ledger::Ledger,
     mark::Mark,
     splice::{ANY_BOUNDARY, Seen, Splice},
+    streams::Streams,
     view::View,
 };
 use crate::{
@@ -167,7 +168,9 @@ impl Machine {
         match input {
             Input::Opened(opened) => self.opened(opened),
             Input::CreateFailed(error) => self.create_failed(Refusal::from(&error)),
-            Input::Inspected { input, output, run } => self.inspected(&input, &output, run),
+            Input::Inspected { input, output, run } => {
+                self.inspected(Streams { input: &input, output: &output }, run);
+            }
             Input::InspectFailed(error) => self.inspect_failed(&error),
             Input::StepStarted(tools) => self.recorder.set_tools(tools),
             Input::Step(Ok(event)) => self.step_event(event),

@@ -17,6 +17,7 @@ mod settings;
 mod settlement;
 mod signals;
 mod splice;
+mod streams;
 mod tee;
 mod timing;
 mod view;
