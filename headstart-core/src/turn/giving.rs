@@ -1,13 +1,17 @@
-//! The one input of a turn on `session.in`, tried until it is accepted or lost.
+//! The one input of a turn on `session.in`: sent, and tried until it is accepted or lost.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Output, Purpose};
+use super::{
+    Machine, Output, Purpose, handover,
+    machine::{Session, Step},
+    splice::Splice,
+};
 use crate::{
     sessions::{Appended, SessionsError, SessionsErrorKind},
-    wire::{InChunk, Json, Seq},
+    wire::{InChunk, Json, ModelMessage, Seq},
 };
 
 /// First wait before another try; each further one is twice as long, up to 16 times this.
@@ -155,4 +159,86 @@ pub(super) fn noop_id(nonce: &str) -> String {
 /// The same for each try, so that the platform writes it once.
 pub(super) fn handover_id(nonce: &str) -> String {
     format!("{nonce}-handover")
+}
+
+impl Machine {
+    pub(super) fn hand_over(&mut self) {
+        let Step::Over(decision) = std::mem::replace(&mut self.step, Step::HandedOver) else { return };
+        self.ledger.settle_by = None;
+        self.outputs.push_back(Output::CloseTee);
+        self.is_final = decision.is_final;
+        self.report_error = decision.report_error;
+        self.splice = Some(Splice::new(self.ledger.last(), Some(self.record_prefix())));
+        let message_id = Some(self.spec.message_id.clone());
+        self.give_handover(decision.partial, message_id, decision.is_final);
+        // Beside the handover, not behind it: the position to read from is known.
+        self.subscribe();
+    }
+
+    pub(super) fn give_message(&mut self) {
+        let (part_id, patience) = (self.spec.message_part_id.clone(), self.spec.deadlines.handover_retry);
+        let output = self.giving.send(Purpose::Message, &self.spec.message, part_id, self.now, patience);
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn give_handover(
+        &mut self,
+        partial: Vec<ModelMessage>,
+        message_id: Option<String>,
+        is_final: bool,
+    ) {
+        let chunk = InChunk::Handover { partial_assistant_message: partial, message_id, is_final };
+        let (part_id, patience) = (handover_id(&self.spec.nonce), self.spec.deadlines.handover_retry);
+        self.outputs.push_back(self.giving.send(Purpose::Handover, &chunk, part_id, self.now, patience));
+    }
+
+    pub(super) fn appended(&mut self, purpose: Purpose, result: Result<Appended, SessionsError>) {
+        if purpose == Purpose::Noop {
+            self.noop_by = None;
+            return;
+        }
+        match self.giving.answered(purpose, result, self.now) {
+            Verdict::Pending => {}
+            Verdict::Accepted(purpose, seq) => self.accepted(purpose, seq),
+            Verdict::TooLarge(Purpose::Handover) if self.is_final => {
+                // The text does not fit; the turn is closed without it rather than left open.
+                self.report_error = true;
+                self.is_final = false;
+                let message_id = Some(self.spec.message_id.clone());
+                self.give_handover(handover::no_op(), message_id, true);
+            }
+            Verdict::TooLarge(_) | Verdict::Lost => self.cut_off(),
+        }
+    }
+
+    fn accepted(&mut self, purpose: Purpose, seq: Option<Seq>) {
+        let deadlines = &self.spec.deadlines;
+        let wait = if self.is_final { deadlines.final_grace } else { deadlines.agent_first };
+        self.agent_by = Some(self.now + wait);
+        // The answer to an ordinary message is told from earlier ones by its position, known only now.
+        if purpose == Purpose::Message {
+            self.message_accepted(seq);
+        }
+        match (&mut self.splice, &self.session) {
+            // The first turn ends with the first boundary, whoever handed it over in the end.
+            (_, Session::Followed(_)) | (None, _) => {}
+            (Some(splice), _) => splice.set_input(purpose, seq),
+        }
+        if self.is_queued() {
+            // When others wrote before it, the answer to our message has to be looked for.
+            let is_next = seq == Some(self.newest_input.map_or(0, |newest| newest + 1));
+            self.newest_input = seq.filter(|_| is_next);
+            self.come_next(self.splice.as_ref().and_then(Splice::skipped));
+        }
+    }
+
+    /// This process has told the agent all it has to.
+    pub(super) fn is_given(&self) -> bool {
+        match (&self.giving, &self.session) {
+            (Giving::Nothing, Session::None) => matches!(self.step, Step::HandedOver),
+            _ if self.is_queued() || self.is_taking_over() => false,
+            (Giving::Nothing, Session::Failed | Session::Followed(_)) => true,
+            (giving, _) => giving.is_settled(),
+        }
+    }
 }
