@@ -39,11 +39,7 @@ impl Machine {
             _ => self.spec.deadlines.agent_idle,
         };
         match seen {
-            Seen::Complete if self.is_queued() => {
-                // What is on `session.in` behind that turn is not known any more.
-                self.newest_input = None;
-                self.come_next(None);
-            }
+            Seen::Complete if self.is_queued() => self.come_next(None),
             Seen::Complete => self.complete(),
             Seen::Chunk(chunk) => {
                 // A hook that has begun to add something is waited for.

@@ -38,12 +38,11 @@ fn an_input_whose_answer_never_comes_is_waited_for_as_long_as_it_would_be_tried(
     let mut machine = turn(Plan::Message);
     let outputs = tell(&mut machine, Duration::ZERO, Input::Opened(Opened::new("token")));
     assert!(outputs.iter().any(|output| matches!(output, Output::Append { .. })));
-    let mut outputs = Vec::new();
-    while let Some(at) = machine.deadline()
-        && !matches!(outputs.last(), Some(Output::Done))
-    {
-        assert!(at <= Deadlines::default().handover_retry);
-        outputs.extend(tell(&mut machine, at, Input::Tick));
+    let deadlines = Deadlines::default();
+    for (at, is_last) in [(deadlines.handover, false), (deadlines.handover_retry, true)] {
+        assert_eq!(machine.deadline(), Some(at));
+        let outputs = tell(&mut machine, at, Input::Tick);
+        assert_eq!(matches!(outputs[..], [Output::Close(_)]), !is_last, "{outputs:?}");
+        assert_eq!(matches!(outputs[..], [Output::Done]), is_last, "{outputs:?}");
     }
-    assert!(matches!(outputs[..], [Output::Close(_), Output::Done]), "{outputs:?}");
 }

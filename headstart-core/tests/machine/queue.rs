@@ -1,8 +1,9 @@
 //! A message behind the first turn of another.
 
 use headstart_core::{
-    sessions::{RunState, SessionsError, SessionsErrorKind},
+    sessions::{Appended, RunState, SessionsError, SessionsErrorKind},
     turn::{self, Input, Output, Purpose, Settlement},
+    wire::{Json, Record, RecordBody},
 };
 use serde_json::json;
 
@@ -170,6 +171,24 @@ fn a_message_that_is_posted_again_is_shown_the_answer_it_has() {
     assert_eq!(shown(&follower.tell(Input::Record(output[1].clone()))), [said(0)]);
     let end = follower.tell(Input::Record(output[2].clone()));
     assert!(matches!(end[..], [.., Output::Close(turn::Ending::Clean), Output::Done]), "{end:?}");
+}
+
+/// The platform does not say where it is.
+#[test]
+fn a_message_behind_a_takeover_is_answered_behind_the_record_of_it() {
+    let mut follower = Follower::of("u2");
+    follower.silence();
+    let outputs = follower.inspect_all(&["noop"], &left_behind(), RunState::TakesMessages);
+    let (chunk, at) = takeover(&outputs).unwrap();
+    assert_eq!(messages(&follower.tell(Input::TookOver(Ok(())))), 1);
+    follower.tell(Input::Appended(Purpose::Message, Ok(Appended { seq: None })));
+    let output = [left_behind(), vec![record(at, TAKEOVER, &chunk["data"])]].concat();
+    let input = Record {
+        seq: 1,
+        body: RecordBody::Data { id: "mine-message".into(), data: Json::string(r#"{"kind":"message"}"#) },
+    };
+    let outputs = follower.tell(Input::Inspected { input: vec![input], output, run: RunState::Unknown });
+    assert!(matches!(outputs[..], [Output::Subscribe(Some(seq))] if seq == at), "{outputs:?}");
 }
 
 #[test]
