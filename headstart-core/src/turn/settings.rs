@@ -9,7 +9,8 @@ pub struct Deadlines {
     /// Each of the application's own decisions: `authorize`, history, quota, token. Then the browser gets a
     /// 503. Defaults to 10 s.
     pub hook: Duration,
-    /// `create` of the session. Then the browser gets a 504. Defaults to 10 s.
+    /// `create` of the session. Then the browser gets a 504. Each look at another process that fell silent has as
+    /// long. Defaults to 10 s.
     pub create: Duration,
     /// The store's acknowledgement of what step 1 wrote, once it is over. Then the turn goes on without the
     /// durable copy being whole. Defaults to 5 s.
@@ -17,7 +18,7 @@ pub struct Deadlines {
     /// The platform's acceptance of the handover, as far as the browser waits. Then its response is reset;
     /// the handover goes on being tried for [`handover_retry`](Self::handover_retry). Defaults to 15 s.
     pub handover: Duration,
-    /// How long the handover is tried in all. Defaults to 120 s.
+    /// How long the handover is tried in all, and its answer waited for. Then it is lost. Defaults to 120 s.
     pub handover_retry: Duration,
     /// The model's first event. Defaults to 60 s.
     pub model_first: Duration,
@@ -33,7 +34,8 @@ pub struct Deadlines {
     /// What hooks of the agent may still add after a final text. Then the response ends. Zero: at once.
     /// Defaults to 2 s.
     pub final_grace: Duration,
-    /// A first turn that another process leads: its next record. Defaults to 60 s.
+    /// A first turn that another process leads: its next record. Then that process is looked after, and replaced if
+    /// it is gone. Defaults to 60 s.
     pub follow_idle: Duration,
 }
 
