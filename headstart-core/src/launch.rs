@@ -16,6 +16,7 @@ use crate::{
     first_turn::FirstTurn,
     hooks::RequestContext,
     http::{Problem, ProblemKind, view},
+    sessions::SessionsErrorKind,
     turn::{
         Machine, OnDisconnect, Plan, Settlement,
         driver::{Driver, RunFuture},
@@ -122,6 +123,7 @@ impl HeadStart {
             // An answer that is kept nowhere is of use only to who sees it.
             (Passage::Barred(_), Outage::StreamOnly) if has_browser && prepared.conversation.is_some() => {
                 prepared.spec.plan = Plan::Alone;
+                followers.send_replace(Some(Err(SessionsErrorKind::Unavailable)));
                 Ok(Opening::Alone)
             }
             (Passage::Barred(wait), _) => Err(Problem::new(ProblemKind::Unavailable).retry_after(wait)),
