@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use headstart_core::sessions::{SessionsError, SessionsErrorKind};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Response;
@@ -92,12 +92,26 @@ impl Http {
             return Err(Failure::status(response).await);
         }
         let headers = response.headers().clone();
-        if response.content_length().is_some_and(|length| length > MAX_ANSWER as u64) {
-            return Err(Failure::new(SessionsErrorKind::Malformed, "the answer is too large"));
-        }
-        let body = response.bytes().await.map_err(|error| Failure::network(&error))?;
-        Ok(Answer { status, headers, body })
+        let body = read_body(response, MAX_ANSWER).await.map_err(|error| Failure::network(&error))?;
+        // It would be no smaller the next time.
+        let too_large = || Failure {
+            may_retry: false,
+            ..Failure::new(SessionsErrorKind::Malformed, "the answer is too large")
+        };
+        Ok(Answer { status, headers, body: body.ok_or_else(too_large)? })
     }
+}
+
+/// The body of an answer, whatever length it states; `None` when it is larger than `most`.
+pub(crate) async fn read_body(mut response: Response, most: usize) -> reqwest::Result<Option<Bytes>> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > most {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body.freeze()))
 }
 
 /// Why an attempt failed.

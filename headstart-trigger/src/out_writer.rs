@@ -18,11 +18,13 @@ use tracing::debug;
 
 use crate::{
     SecretKey,
-    http::{Answer, Http, status_kind},
+    http::{Answer, Http, read_body, status_kind},
     s2::{S2Clients, S2Key},
 };
 
 const DEFAULT_LINGER: Duration = Duration::from_millis(100);
+/// The largest acknowledgement that is read, in bytes.
+const MAX_ACK: usize = 64 * 1024;
 
 /// Opens `session.out` of a chat for writing.
 pub(crate) async fn open(
@@ -205,8 +207,8 @@ impl OutWriter for JsonWriter {
                     format!("stream store: status {status}"),
                 ));
             }
-            let bytes = response.bytes().await.map_err(|error| unavailable(&error))?;
-            let ack: Ack = serde_json::from_slice(&bytes).map_err(|_| {
+            let body = read_body(response, MAX_ACK).await.map_err(|error| unavailable(&error))?;
+            let ack = body.and_then(|body| serde_json::from_slice::<Ack>(&body).ok()).ok_or_else(|| {
                 SessionsError::new(SessionsErrorKind::Malformed, "stream store: unreadable ack")
             })?;
             Ok(Written { first: ack.start.seq_num, last: ack.end.seq_num.saturating_sub(1) })

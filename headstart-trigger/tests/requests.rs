@@ -26,6 +26,8 @@ enum Does {
     Answer(u16, &'static str),
     Hang,
     Reset,
+    /// Creates, behind so many MiB of nothing and without a stated length.
+    CreateBehind(usize),
 }
 
 struct Platform {
@@ -59,6 +61,14 @@ async fn platform(script: Vec<Does>) -> Platform {
                     }
                     Does::Hang => tokio::time::sleep(Duration::from_secs(60)).await,
                     Does::Reset => drop(socket),
+                    Does::CreateBehind(mib) => {
+                        let _ = socket.write_all(b"HTTP/1.1 201 x\r\nconnection: close\r\n\r\n").await;
+                        let nothing = vec![b' '; 1024 * 1024];
+                        for _ in 0..mib {
+                            let _ = socket.write_all(&nothing).await;
+                        }
+                        let _ = socket.write_all(CREATED.as_bytes()).await;
+                    }
                 }
             });
         }
@@ -115,6 +125,17 @@ async fn passing_failures_are_tried_again_with_the_same_key_and_a_stated_length(
         let keys = platform.header("x-trigger-request-idempotency-key");
         assert!(keys.len() == 3 && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
         assert_eq!(platform.header("content-length").len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_stated_length_is_bounded_too() {
+    for (mib, expected) in [(1, None), (65, Some(SessionsErrorKind::Malformed))] {
+        let platform = platform(vec![Does::CreateBehind(mib)]).await;
+        let client = platform.builder().timeouts(Timeouts::default()).secret_key("tr_dev_secret");
+        let created = client.build().unwrap().create(session()).await;
+        assert_eq!(created.err().map(|error| error.kind()), expected);
+        assert_eq!(platform.count(), 1);
     }
 }
 
