@@ -34,12 +34,15 @@ impl Machine {
         }
         let (Some(splice), Subscription::Active) = (&mut self.splice, self.subscription) else { return };
         let seen = splice.record(record);
+        let is_passed_over = splice.skipped().is_some();
         let idle = match &self.session {
             Session::Followed(followed) if followed.is_leading() => self.spec.deadlines.follow_idle,
             _ => self.spec.deadlines.agent_idle,
         };
         match seen {
             Seen::Complete if self.is_queued() => self.come_next(None),
+            // Answered together with the message before it: the page finds it on the session.
+            Seen::Complete if is_passed_over => self.cut_off(),
             Seen::Complete => self.complete(),
             Seen::Chunk(chunk) => {
                 // A hook that has begun to add something is waited for.

@@ -169,6 +169,18 @@ fn a_message_that_is_posted_again_is_shown_the_answer_it_has() {
     assert!(matches!(end[..], [.., Output::Close(turn::Ending::Clean), Output::Done]), "{end:?}");
 }
 
+/// A run died with the message before ours, and the next one answers both at once.
+#[test]
+fn an_answer_that_was_passed_over_is_not_ended_as_if_it_were_shown() {
+    let mut follower = Follower::found("u3");
+    let kinds = ["noop", "handover", "message"];
+    assert_eq!(messages(&follower.inspect_all(&kinds, &[boundary(0, 1)], RunState::Unknown)), 1);
+    follower.tell(accepted(Purpose::Message, 3));
+    assert_eq!(follower.tell(Input::Record(record(1, "a-0", &said(0)))).len(), 0);
+    let end = follower.tell(Input::Record(boundary(2, 3)));
+    assert!(matches!(end[..], [Output::Close(turn::Ending::Reset), Output::Done]), "{end:?}");
+}
+
 /// The platform does not say where it is.
 #[test]
 fn a_message_behind_a_takeover_is_answered_behind_the_record_of_it() {

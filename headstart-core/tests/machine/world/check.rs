@@ -162,6 +162,15 @@ impl World {
             self.frames.iter().filter(|frame| frame["type"] == "start" && frame["messageId"] == MESSAGE_ID);
         prop_assert!(starts.count() <= 1, "I3: two starts");
         let has_fault = self.plan.tee_fails || self.left || self.yielded || self.plan.append_failures > 0;
+        if let (false, true, Create::Existing { .. }) =
+            (has_fault, self.plan.choices.is_empty(), self.plan.create)
+        {
+            prop_assert_eq!(
+                self.ended,
+                Some(turn::Ending::Clean),
+                "I6: in the usual order the answer is whole"
+            );
+        }
         if !has_fault
             && is_complete
             && self.plan.create == Create::New
