@@ -40,7 +40,11 @@ impl Machine {
             _ => self.spec.deadlines.agent_idle,
         };
         match seen {
-            Seen::Complete if self.is_queued() => self.come_next(None),
+            Seen::Complete if self.is_queued() => {
+                // Of what was on `session.in`, only what this boundary is done with is known to be answered.
+                self.newest_input = None;
+                self.come_next(None);
+            }
             // Answered together with the message before it: the page finds it on the session.
             Seen::Complete if is_passed_over => self.cut_off(),
             Seen::Complete => self.complete(),

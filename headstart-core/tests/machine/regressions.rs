@@ -84,3 +84,19 @@ fn a_message_behind_that_of_another_whose_position_is_not_told() {
         ..Plan::undisturbed()
     });
 }
+
+/// The takeover was found together with the leader's handover; ours was not accepted, and a message in front of
+/// ours was answered first.
+#[test]
+fn a_message_behind_that_of_another_and_a_takeover_in_vain() {
+    replay(Plan {
+        attempt: headstart_core::turn::Plan::Agent,
+        create: behind(Leader::Writes(2)),
+        deltas: 0,
+        agent_chunks: 1,
+        append_failures: 1,
+        rival: true,
+        choices: vec![32, 157, 12, 5, 150, 21, 32, 129, 96, 161, 0],
+        ..Plan::undisturbed()
+    });
+}
