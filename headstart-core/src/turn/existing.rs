@@ -104,6 +104,10 @@ impl Machine {
     }
 
     fn place(&mut self, at: Option<Seq>, streams: Streams<'_>) {
+        if streams.newest_input() < at {
+            // Read before our message was there: it was to look after the leader.
+            return;
+        }
         if let Some(at) = at.or_else(|| streams.input_of(&self.spec.message_part_id)) {
             self.splice = Some(streams.answer_to(at, !self.is_run_gone));
         }

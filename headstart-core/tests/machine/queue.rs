@@ -169,6 +169,19 @@ fn a_message_that_is_posted_again_is_shown_the_answer_it_has() {
     assert!(matches!(end[..], [.., Output::Close(turn::Ending::Clean), Output::Done]), "{end:?}");
 }
 
+/// A look after the leader was under way when its boundary came.
+#[test]
+fn a_look_that_is_answered_late_does_not_say_where_an_answer_begins() {
+    let mut follower = Follower::of("u3");
+    follower.silence();
+    follower.tell(Input::Record(boundary(3, 1)));
+    follower.tell(accepted(Purpose::Message, 3));
+    assert_eq!(follower.inspect_all(&["noop"], &left_behind(), RunState::TakesHandover).len(), 0);
+    let kinds = ["noop", "handover", "message", "message"];
+    let outputs = follower.inspect_all(&kinds, &[boundary(3, 1)], RunState::Unknown);
+    assert!(matches!(outputs[..], [Output::Subscribe(Some(3))]), "{outputs:?}");
+}
+
 /// A run died with the message before ours, and the next one answers both at once.
 #[test]
 fn an_answer_that_was_passed_over_is_not_ended_as_if_it_were_shown() {
