@@ -4,7 +4,7 @@ use std::{fmt, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duratio
 
 use futures_util::FutureExt;
 use http::{header, request::Parts};
-use tracing::{Instrument, error, warn};
+use tracing::{Instrument, debug, error, warn};
 
 use crate::{
     Sessions,
@@ -142,9 +142,11 @@ impl HeadStart {
     ) -> Result<Grant, Problem> {
         let asked = AuthorizeRequest::new(context.clone(), action, message_ids);
         // Called inside of the future: its own body may panic, too.
-        let grant = self.decide("authorize", async { self.0.authorize.authorize(asked).await }).await??;
+        let decided = self.decide("authorize", async { self.0.authorize.authorize(asked).await }).await?;
+        let grant = decided.inspect_err(|denied| debug!(?action, ?denied, "not authorised"))?;
         let prefix = grant.owner_prefix.as_deref().unwrap_or_default();
         if !context.chat_id.as_str().starts_with(prefix) {
+            debug!(?action, "the chat is somebody else's");
             return Err(Problem::new(ProblemKind::Forbidden));
         }
         Ok(grant)
