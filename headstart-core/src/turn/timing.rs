@@ -74,10 +74,7 @@ impl Machine {
         }
         let again = self.giving.due(now);
         self.outputs.extend(again);
-        if self.giving.give_up(now) {
-            self.cut_off();
-        }
-        if is_late(self.acceptance_by()) {
+        if self.giving.give_up(now) || is_late(self.acceptance_by()) {
             self.cut_off();
         }
         if matches!(self.subscription, Subscription::At(at) if now >= at) {
